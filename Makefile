@@ -1,0 +1,33 @@
+# Two commands: `make demo` and `make test`. Each sets up .venv by itself, without root, conda or a GPU.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml
+	@echo; cat reports/sim/tables/scores.tsv; echo
+	@echo "Simulated nights. Report: $(CURDIR)/reports/sim/report.html"
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+# torch first and alone: pip then takes the build that is there rather than resolving the largest one again.
+$(VENV)/installed: pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("hypnolens needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .snakemake

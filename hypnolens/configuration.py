@@ -1,0 +1,172 @@
+"""The configuration: what ships with hypnolens, the user's file over it, checked against the schemas.
+
+Imported by the Snakefile, so it needs only what Snakemake itself brings.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from hypnolens.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What is to be run.
+
+    Attributes
+    ----------
+    run
+        Names of datasets.
+    datasets, experiments
+        All that are known, by name, with every default filled in; `experiments` of a dataset are names of
+        experiments after the expansion of ``seeds``.
+    """
+
+    run: list[str]
+    datasets: dict[str, dict[str, Any]]
+    experiments: dict[str, dict[str, Any]]
+
+
+def load(config: Mapping[str, Any], root: Path) -> Configuration:
+    """Merge, complete and check a configuration.
+
+    Parameters
+    ----------
+    config
+        ``run``, ``datasets`` and ``experiments`` of the user (Snakemake's ``config``).
+    root
+        Folder of hypnolens: ``config/datasets/*.yaml`` and ``config/experiments/*.yaml`` are always loaded, the
+        name of each file being that of the dataset or experiment.
+
+    Raises
+    ------
+    ConfigurationError
+        With the key, its value and what is allowed there.
+    """
+    schemas = {path.name.split(".")[0]: _yaml(path) for path in (root / "workflow/schemas").glob("*.schema.yaml")}
+    _check(config, schemas["config"], "")
+    shipped = {
+        room: {path.stem: _yaml(path) for path in sorted((root / "config" / room).glob("*.yaml"))}
+        for room in ("datasets", "experiments")
+    }
+    datasets = _merge(shipped["datasets"], config.get("datasets") or {})
+    experiments = _merge(shipped["experiments"], config.get("experiments") or {})
+    experiments = {name: _inherit(name, experiments, ()) for name in experiments}
+    experiments = {name: _complete(e, schemas["experiment"], f"experiments.{name}") for name, e in experiments.items()}
+    expanded = {name: dict(_seeds(name, experiment)) for name, experiment in experiments.items()}
+    datasets = {name: _complete(d, _of_kind(d, schemas["dataset"]), f"datasets.{name}") for name, d in datasets.items()}
+    for name, dataset in datasets.items():
+        for experiment in dataset["experiments"]:
+            _known(experiment, expanded, f"datasets.{name}.experiments")
+        dataset["experiments"] = [run for experiment in dataset["experiments"] for run in expanded[experiment]]
+    for name in config.get("run") or []:
+        _known(name, datasets, "run")
+    runs = {name: experiment for expansion in expanded.values() for name, experiment in expansion.items()}
+    return Configuration(list(config.get("run") or []), datasets, runs)
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of both; where both have a name, the keys of ``over`` replace those of ``base``.
+
+    A dataset that the user gives another kind shares nothing with the shipped one but its name.
+    """
+    merged = deepcopy(dict(base))
+    for name, entry in over.items():
+        old = merged.get(name, {})
+        extends = isinstance(entry, Mapping) and entry.get("kind", old.get("kind")) == old.get("kind")
+        merged[name] = {**old, **entry} if extends else deepcopy(entry)
+    return merged
+
+
+def _inherit(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
+    """An experiment with the keys of the one that it starts from."""
+    experiment = experiments[name]
+    if not isinstance(experiment, Mapping) or "from" not in experiment:
+        return experiment
+    parent = experiment["from"]
+    where = f"experiments.{name}.from"
+    _known(parent, experiments, where)
+    if parent in (*seen, name):
+        raise ConfigurationError(f"{where}: '{parent}' starts from itself; name another experiment")
+    own = {key: value for key, value in experiment.items() if key != "from"}
+    return {**_inherit(parent, experiments, (*seen, name)), **own}
+
+
+def _seeds(name: str, experiment: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One run a seed where ``seeds`` lists several."""
+    plain = {key: value for key, value in experiment.items() if key != "seeds"}
+    if "seeds" not in experiment:
+        yield name, plain
+    for seed in experiment.get("seeds", ()):
+        yield f"{name}-seed{seed}", {**plain, "seed": seed}
+
+
+def _of_kind(dataset: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of one kind of dataset: keys that all have, and its own."""
+    kinds = schema["$defs"]
+    kind = dataset.get("kind") if isinstance(dataset, Mapping) else None
+    own = kinds.get(kind, {}) if isinstance(kind, str) else {}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["kind", *own.get("required", ())],
+        "properties": {**schema["properties"], **own.get("properties", {})},
+    }
+
+
+def _complete(entry: Any, schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+    _check(entry, schema, where)
+    defaults = {key: deepcopy(sub["default"]) for key, sub in schema["properties"].items() if "default" in sub}
+    return {**defaults, **entry}
+
+
+def _check(value: Any, schema: Mapping[str, Any], where: str) -> None:
+    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    if errors:
+        error = errors[0]
+        place = ".".join(filter(None, [where, *map(str, error.absolute_path)]))
+        raise ConfigurationError(f"{place}: {_words(error)}" if place else _words(error))
+
+
+def _words(error: ValidationError) -> str:
+    """What is wrong, with the value and what is allowed."""
+    schema, value = error.schema, error.instance
+    match error.validator:
+        case "additionalProperties":
+            known = list(schema["properties"])
+            extra = next(key for key in value if key not in known)
+            return f"unknown key '{extra}'{_nearest(extra, known)}; allowed are {', '.join(known)}"
+        case "required":
+            absent = [key for key in error.validator_value if key not in value]
+            return f"key '{absent[0]}' is missing; {_allowed(schema['properties'].get(absent[0], {}))}"
+        case _:
+            return f"value {value!r} is not allowed; {_allowed(schema)}"
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return f"allowed are {', '.join(map(str, schema['enum']))}"
+    return f"allowed: {schema.get('description', schema.get('type', 'see config/README.md'))}"
+
+
+def _known(name: str, known: Mapping[str, Any], where: str) -> None:
+    if name not in known:
+        raise ConfigurationError(
+            f"{where}: '{name}' is not defined{_nearest(name, known)}; known are {', '.join(known)}"
+        )
+
+
+def _nearest(word: Any, known: Any) -> str:
+    near = difflib.get_close_matches(str(word), [str(key) for key in known], n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""

@@ -1,0 +1,106 @@
+"""A folder of one's own recordings: pairs of a PSG and a hypnogram by name, or those listed in a table."""
+
+import csv
+import re
+from pathlib import Path
+
+from hypnolens.datasets.recording import Recording
+from hypnolens.errors import ConfigurationError
+
+SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
+"""Names of Sleep-EDF: study, two digits of subject, one of night; what follows differs between PSG and hypnogram."""
+
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names that can be a file name anywhere and cannot leave the folder of results."""
+
+COLUMNS = ("recording", "psg", "hypnogram", "subject", "night")
+
+
+def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Recording]:
+    """Recordings of a folder; other files in it are ignored.
+
+    ``NAME-PSG.edf`` goes with ``NAME-Hypnogram.edf``; for Sleep-EDF's names the first six characters decide, as
+    the rest differs within a pair. Each recording is its own subject, except that Sleep-EDF's names give subject and
+    night.
+
+    Parameters
+    ----------
+    name
+        Name of the dataset, for error messages.
+    path
+        The folder.
+    table
+        Tab-separated table with the columns ``recording psg hypnogram subject night`` (paths from ``path``) that
+        replaces the search by name.
+
+    Raises
+    ------
+    ConfigurationError
+        No such folder or table, no recording in it, names that clash or cannot be file names.
+    """
+    if not path.is_dir():
+        raise ConfigurationError(f"datasets.{name}.path: there is no folder '{path}'; give the one with the EDF files")
+    recordings = _from_table(name, path, table) if table else _by_name(name, path)
+    if not recordings:
+        raise ConfigurationError(
+            f"datasets.{name}: no recording found in '{path}'; "
+            "expected are pairs NAME-PSG.edf and NAME-Hypnogram.edf, or a table given with recordings:"
+        )
+    for recording in recordings:
+        for word in (recording.name, recording.subject):
+            if not SAFE.fullmatch(word):
+                raise ConfigurationError(
+                    f"datasets.{name}: '{word}' cannot name a recording or subject; use letters, digits, '.', '_', '-'"
+                )
+    return recordings
+
+
+def _by_name(name: str, path: Path) -> list[Recording]:
+    files = sorted(path.iterdir())
+    psgs = _by_key(name, files, "-PSG.edf")
+    hypnograms = _by_key(name, files, "-Hypnogram.edf")
+    recordings = []
+    for key in sorted(psgs.keys() | hypnograms.keys()):
+        psg, hypnogram = psgs.get(key), hypnograms.get(key)
+        stem = psg.name.removesuffix("-PSG.edf") if psg else key
+        match = SLEEP_EDF.match(stem)
+        subject, night = (match[1] + match[2], int(match[3])) if match else (stem, 1)
+        recordings.append(Recording(stem, subject, night, psg, hypnogram))
+    return recordings
+
+
+def _by_key(name: str, files: list[Path], ending: str) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in files:
+        if file.name.endswith(ending):
+            stem = file.name.removesuffix(ending)
+            key = stem[:6] if SLEEP_EDF.match(stem) else stem
+            if key in found:
+                raise ConfigurationError(
+                    f"datasets.{name}: {found[key].name} and {file.name} are of the same night; keep one of them"
+                )
+            found[key] = file
+    return found
+
+
+def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
+    if not table.is_file():
+        raise ConfigurationError(f"datasets.{name}.recordings: there is no table '{table}'")
+    with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
+        if missing:
+            raise ConfigurationError(
+                f"datasets.{name}.recordings: '{table}' has no column {', '.join(missing)}; "
+                f"needed are {', '.join(COLUMNS)}, separated by tabs"
+            )
+        rows = list(reader)
+    names = [row["recording"] for row in rows]
+    if twice := sorted({row for row in names if names.count(row) > 1}):
+        raise ConfigurationError(f"datasets.{name}.recordings: '{table}' lists {', '.join(twice)} more than once")
+    if odd := [row["recording"] for row in rows if not (row["night"] or "").isdigit()]:
+        raise ConfigurationError(f"datasets.{name}.recordings: night of {odd[0]} in '{table}' is no whole number")
+    return [
+        Recording(row["recording"], row["subject"], int(row["night"]), path / row["psg"], path / row["hypnogram"])
+        for row in rows
+    ]

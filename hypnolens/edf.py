@@ -1,0 +1,188 @@
+"""EDF and EDF+ files: one channel in microvolts, and annotations, with the damage found before it does harm."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from pathlib import Path
+
+import edfio
+import numpy as np
+
+from hypnolens.errors import RecordingError
+
+MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
+"""Physical dimensions of EDF headers, in µV. The two letters that look like µ are different characters."""
+
+FETCH_AGAIN = "fetch the file again, or leave this recording out"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a recording.
+
+    Attributes
+    ----------
+    signal
+        Samples in µV, float64 ``(n_samples,)``.
+    rate
+        Sampling rate in Hz.
+    label
+        Label of the channel in the file.
+    limits
+        Lowest and highest value in µV that the file can hold: a signal that stays there is clipped.
+    start
+        Date and time of the first sample; the year is 1 where the file gives no date.
+    """
+
+    signal: np.ndarray
+    rate: float
+    label: str
+    limits: tuple[float, float]
+    start: datetime
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Annotations of an EDF+ file: ``(onset in s, duration in s or None, text)`` each, and the file's start."""
+
+    entries: tuple[tuple[float, float | None, str], ...]
+    start: datetime
+
+
+def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
+    """Read the first of the wanted channels that a file has; the others stay on disk.
+
+    Parameters
+    ----------
+    path
+        EDF or EDF+ file (continuous).
+    labels
+        Labels in order of preference, compared exactly.
+    recording
+        Name for error messages.
+
+    Raises
+    ------
+    RecordingError
+        No such file or channel; a damaged file; a unit that is not a voltage; a recording with gaps (EDF+D).
+    """
+    edf = _open(path, recording)
+    present = [label.strip() for label in edf.labels]
+    label = next((label for label in labels if label in present), None)
+    if label is None:
+        wanted = " or ".join(f"'{label}'" for label in labels)
+        found = ", ".join(f"'{label}'" for label in present) or "no signal at all"
+        raise RecordingError(
+            recording,
+            f"channel {wanted} not found; {path.name} has {found}",
+            "set channel: of the dataset to one of these",
+        )
+    if not _continuous(edf):
+        raise RecordingError(
+            recording, f"{path.name} is discontinuous (EDF+D)", "export it as one continuous recording"
+        )
+    source = edf.signals[present.index(label)]
+    unit = source.physical_dimension.strip()
+    if unit not in MICROVOLTS:
+        raise RecordingError(
+            recording,
+            f"channel '{label}' is in '{unit}', which is no voltage",
+            f"correct the header of {path.name} to one of {', '.join(MICROVOLTS)}",
+        )
+    low, high = source.digital_range
+    bottom, top = source.physical_range
+    if low >= high or bottom == top:
+        raise RecordingError(
+            recording, f"channel '{label}' of {path.name} has an empty digital or physical range", FETCH_AGAIN
+        )
+    factor = MICROVOLTS[unit]
+    ends = sorted((bottom * factor, top * factor))
+    signal = source.data
+    if factor != 1.0:
+        signal = signal * factor
+    if not np.isfinite(ends).all():
+        raise RecordingError(recording, f"channel '{label}' of {path.name} has an infinite range", FETCH_AGAIN)
+    return Channel(signal, source.sampling_frequency, label, (ends[0], ends[1]), _start(edf))
+
+
+def read_annotations(path: Path, recording: str) -> Annotations:
+    """Read the annotations of an EDF+ file, in order of onset.
+
+    Raises
+    ------
+    RecordingError
+        No such file, a damaged file, or one without annotations.
+    """
+    edf = _open(path, recording)
+    try:
+        entries = tuple((entry.onset, entry.duration, entry.text) for entry in edf.annotations)
+    except Exception as error:  # whatever a damaged annotation makes the reader raise
+        raise RecordingError(recording, f"annotations of {path.name} are damaged ({error})", FETCH_AGAIN) from error
+    if not entries:
+        raise RecordingError(recording, f"{path.name} holds no annotations", "give the EDF+ file that holds the stages")
+    return Annotations(entries, _start(edf))
+
+
+def _open(path: Path, recording: str) -> edfio.Edf:
+    """Open a file and refuse it if its header and its size disagree; no sample is read."""
+    if not path.is_file():
+        raise RecordingError(recording, f"{path} does not exist", "correct the path, or fetch the file")
+    try:
+        size = path.stat().st_size
+        if size < 256:
+            raise RecordingError(
+                recording, f"{path.name} is {'empty' if size == 0 else 'shorter than an EDF header'}", FETCH_AGAIN
+            )
+        declared, actual = _records(path, size)
+        if declared != actual:
+            raise RecordingError(
+                recording,
+                f"{path.name} is {'cut short' if actual < declared else 'longer than its header says'}: the header "
+                f"promises {declared} data records, the file holds {actual:g}",
+                FETCH_AGAIN,
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            # Latin-1 decodes every byte, so that a µ in a unit (outside the standard, yet common) is no damage.
+            edf = edfio.read_edf(path, header_encoding="latin-1")
+            if any(not signal.sampling_frequency > 0 for signal in edf.signals):
+                raise ValueError("a sampling rate is not positive")
+            return edf
+    except PermissionError as error:
+        raise RecordingError(recording, f"{path} may not be read", "give yourself read permission") from error
+    except (RecordingError, MemoryError):
+        raise
+    except Exception as error:  # a damaged header makes the reader raise anything from ValueError to KeyError
+        what = f"{path.name} is not a readable EDF file ({type(error).__name__}: {error})"
+        raise RecordingError(recording, what, FETCH_AGAIN) from error
+
+
+def _records(path: Path, size: int) -> tuple[int, float]:
+    """Data records that the header declares, and those that the size of the file makes room for."""
+    with path.open("rb") as file:
+        head = file.read(256)
+        if not head.startswith(b"0       "):
+            raise ValueError("it does not begin as EDF does")
+        header, declared, n_signals = int(head[184:192]), int(head[236:244]), int(head[252:256])
+        if n_signals < 1 or header != 256 * (1 + n_signals) or declared < 0 or float(head[244:252]) < 0:
+            raise ValueError("header size, number of records, their duration and number of signals do not fit")
+        file.seek(256 + 216 * n_signals)
+        samples = [int(file.read(8)) for _ in range(n_signals)]
+    if min(samples) < 1:
+        raise ValueError("a signal without samples")
+    return declared, (size - header) / (2 * sum(samples))
+
+
+def _continuous(edf: edfio.Edf) -> bool:
+    return not edf.reserved.startswith("EDF+D") or edf.is_continuous
+
+
+def _start(edf: edfio.Edf) -> datetime:
+    try:
+        return edf.startdatetime
+    except Exception:  # anonymised or impossible dates: the time of day is all that alignment needs
+        try:
+            return datetime.combine(datetime.min.date(), edf.starttime)
+        except ValueError:
+            return datetime.combine(datetime.min.date(), time(0))

@@ -1,0 +1,196 @@
+"""Who is tested on what: folds of subjects, never of recordings.
+
+Snakemake counts folds while it plans, so this module needs the standard library only.
+"""
+
+import csv
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypnolens.errors import DatasetError
+from hypnolens.stages import STAGES
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Subjects of one fold, by side."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def side(self, split: str) -> tuple[str, ...]:
+        """Subjects of ``train``, ``validation`` or ``test``."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
+
+
+def make_folds(
+    subjects: Iterable[str], *, scheme: str | Mapping[str, int], validation: float, seed: int, dataset: str
+) -> list[Fold]:
+    """Split subjects into folds.
+
+    Parameters
+    ----------
+    subjects
+        Names of all subjects; their order and repetitions do not matter.
+    scheme
+        ``"leave-one-subject-out"``, ``{"k": N}`` (N groups of subjects of about equal size, drawn at random), or
+        the path of a table with the columns ``subject fold`` that says in which fold each subject is tested,
+        and optionally ``split`` (train, validation or test), which then says all.
+    validation
+        Share of the training subjects to validate on, drawn at random; at least one.
+    seed
+        Seed of both draws; each fold has a generator of its own.
+    dataset
+        Name for error messages.
+
+    Returns
+    -------
+    list of Fold
+        In order of fold number.
+
+    Raises
+    ------
+    DatasetError
+        Too few subjects for the scheme, or a table that does not fit.
+    """
+    names = sorted(set(subjects))
+    if scheme == "leave-one-subject-out":
+        tests = [[subject] for subject in names]
+    elif isinstance(scheme, Mapping):
+        tests = _groups(names, scheme["k"], seed, dataset)
+    elif scheme == "published":
+        raise DatasetError(dataset, "has no published folds", "set folds: leave-one-subject-out, {k: N} or FILE.tsv")
+    else:
+        rows = _read_table(Path(str(scheme)), names, dataset)
+        if all(row.get("split") for row in rows):
+            return _checked([_explicit(rows, fold) for fold in _numbers(rows)], dataset)
+        tests = [[row["subject"] for row in rows if row["fold"] == fold] for fold in _numbers(rows)]
+    if len(names) < 3:
+        raise DatasetError(
+            dataset,
+            f"has {len(names)} subject{'s' * (len(names) != 1)}, and a fold needs one to test, one to validate, "
+            "one to train on",
+            "add recordings of other subjects",
+        )
+    return _checked([_drawn(names, test, validation, seed, number) for number, test in enumerate(tests)], dataset)
+
+
+def write_folds(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Write ``folds.tsv``: recording, subject, fold and split, a line for each recording in each fold.
+
+    Parameters
+    ----------
+    folds
+        What `make_folds` gave for the subjects of these recordings.
+    recordings
+        Rows of ``recordings.tsv``.
+    path
+        Where to write.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["recording", "subject", "fold", "split"])
+        for number, fold in enumerate(folds):
+            split_of = {subject: split for split in SPLITS for subject in fold.side(split)}
+            for row in recordings:
+                if row["subject"] in split_of:
+                    writer.writerow([row["recording"], row["subject"], number, split_of[row["subject"]]])
+
+
+def read_folds(path: Path, fold: int) -> dict[str, list[str]]:
+    """Recordings of one fold, by split."""
+    rows = [row for row in read_table(path) if int(row["fold"]) == fold]
+    return {split: [row["recording"] for row in rows if row["split"] == split] for split in SPLITS}
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a tab-separated table with a header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def absent_stages(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]]) -> list[str]:
+    """One sentence for each side of a fold on which no epoch has a certain stage.
+
+    Parameters
+    ----------
+    folds
+        Folds of the subjects of these recordings.
+    recordings
+        Rows of ``recordings.tsv``, with the number of epochs of each stage.
+    """
+    sentences = []
+    for number, fold in enumerate(folds):
+        for split in SPLITS:
+            rows = [row for row in recordings if row["subject"] in fold.side(split)]
+            absent = [stage for stage in STAGES if not any(int(row[stage]) for row in rows)]
+            if absent:
+                sentences.append(f"fold {number}: no epoch of {', '.join(absent)} on the {split} side")
+    return sentences
+
+
+def _groups(names: Sequence[str], k: int, seed: int, dataset: str) -> list[list[str]]:
+    if k > len(names):
+        raise DatasetError(dataset, f"has {len(names)} subjects, fewer than its {k} folds", "set folds: to a smaller k")
+    shuffled = random.Random(f"folds-{seed}").sample(names, len(names))
+    return [sorted(shuffled[number::k]) for number in range(k)]
+
+
+def _drawn(names: Sequence[str], test: Sequence[str], validation: float, seed: int, number: int) -> Fold:
+    rest = [subject for subject in names if subject not in set(test)]
+    n_validation = min(max(1, round(validation * len(rest))), len(rest))
+    drawn = sorted(random.Random(f"validation-{seed}-{number}").sample(rest, n_validation))
+    return Fold(tuple(subject for subject in rest if subject not in set(drawn)), tuple(drawn), tuple(test))
+
+
+def _read_table(path: Path, names: Sequence[str], dataset: str) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise DatasetError(dataset, f"there is no table of folds '{path}'", "correct folds: of the dataset")
+    rows = read_table(path)
+    if not rows or not {"subject", "fold"} <= rows[0].keys() or not all(row["fold"].isdigit() for row in rows):
+        raise DatasetError(
+            dataset, f"'{path}' is no table of folds", "give the tab-separated columns subject and fold (a number)"
+        )
+    odd = [row["split"] for row in rows if row.get("split") and row["split"] not in SPLITS]
+    if odd:
+        raise DatasetError(dataset, f"'{path}' has the split '{odd[0]}'", f"use {', '.join(SPLITS)}")
+    listed = {row["subject"] for row in rows}
+    if absent := sorted(set(names) - listed):
+        raise DatasetError(dataset, f"'{path}' does not list subject {', '.join(absent[:5])}", "add it to the table")
+    return [row for row in rows if row["subject"] in set(names)]
+
+
+def _numbers(rows: Iterable[Mapping[str, str]]) -> list[str]:
+    return sorted({row["fold"] for row in rows}, key=int)
+
+
+def _explicit(rows: Sequence[Mapping[str, str]], fold: str) -> Fold:
+    sides = {split: tuple(sorted({r["subject"] for r in rows if (r["fold"], r["split"]) == (fold, split)}))
+             for split in SPLITS}  # fmt: skip
+    return Fold(**sides)
+
+
+def _checked(folds: list[Fold], dataset: str) -> list[Fold]:
+    """The folds, if in each of them every side has subjects and no subject is on two sides."""
+    for number, fold in enumerate(folds):
+        for split in SPLITS:
+            if not fold.side(split):
+                raise DatasetError(
+                    dataset, f"fold {number} has no {split} subject", "use fewer folds or add recordings"
+                )
+        everyone = [subject for split in SPLITS for subject in fold.side(split)]
+        if twice := sorted({subject for subject in everyone if everyone.count(subject) > 1}):
+            raise DatasetError(
+                dataset, f"fold {number} has subject {', '.join(twice)} on two sides", "correct the table of folds"
+            )
+    tested = [subject for fold in folds for subject in fold.test]
+    if twice := sorted({subject for subject in tested if tested.count(subject) > 1}):
+        raise DatasetError(
+            dataset, f"subject {', '.join(twice)} is tested in more than one fold", "correct the table of folds"
+        )
+    return folds

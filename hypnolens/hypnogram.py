@@ -1,0 +1,145 @@
+"""Hypnograms: annotated stages of Rechtschaffen & Kales or AASM brought to one stage an epoch, and trimmed."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from hypnolens.edf import read_annotations
+from hypnolens.errors import RecordingError
+from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
+
+LABELS = {
+    "Sleep stage W": CODE["W"],
+    "Sleep stage 1": CODE["N1"],
+    "Sleep stage 2": CODE["N2"],
+    "Sleep stage 3": CODE["N3"],
+    "Sleep stage 4": CODE["N3"],
+    "Sleep stage R": CODE["R"],
+    "Sleep stage N1": CODE["N1"],
+    "Sleep stage N2": CODE["N2"],
+    "Sleep stage N3": CODE["N3"],
+    "Sleep stage ?": UNSCORED,
+    "Movement time": MOVEMENT,
+}
+"""Texts of the EDF+ standard for sleep stages. Stages 3 and 4 of Rechtschaffen & Kales are AASM's N3."""
+
+TRIM_RULES = ("drop-then-trim", "trim-then-drop")
+
+
+def read_stages(path: Path, *, start: datetime, duration_s: float, recording: str) -> tuple[np.ndarray, float]:
+    """Stage of every whole epoch of a signal, by time.
+
+    Epochs lie on the hypnogram's own grid: where the hypnogram starts at another moment than the signal, the
+    first epoch is the first one of the hypnogram that lies wholly in the signal. Stages after the signal's end are
+    cut off, and epochs that no annotation covers are unscored.
+
+    Parameters
+    ----------
+    path
+        EDF+ file with one annotation a bout of stages.
+    start
+        Date and time of the signal's first sample.
+    duration_s
+        Length of the signal in seconds.
+    recording
+        Name for error messages.
+
+    Returns
+    -------
+    stages
+        Codes, int8 ``(n_epochs,)``: 0-4, `UNSCORED` or `MOVEMENT`.
+    first_s
+        Seconds from the signal's start to the first epoch, at least 0 and below 30.
+
+    Raises
+    ------
+    RecordingError
+        Labels that are not known, bouts that are no whole epochs or that contradict each other, a hypnogram of
+        another time than its signal.
+    """
+    annotations = read_annotations(path, recording)
+    unknown = sorted({text for _, _, text in annotations.entries if text not in LABELS})
+    if unknown:
+        raise RecordingError(
+            recording,
+            f"{path.name} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown[:5]))}",
+            f"rename or remove them; known are {', '.join(map(repr, LABELS))}",
+        )
+    offset = _offset_s(annotations.start, start)
+    origin = annotations.entries[0][0]
+    first_s = (offset + origin) % EPOCH_S
+    n_epochs = int((duration_s - first_s) // EPOCH_S)
+    stages = np.full(max(n_epochs, 0), UNSCORED, dtype=np.int8)
+    covered = np.zeros(len(stages), dtype=bool)
+    for onset, duration, text in annotations.entries:
+        if not duration or duration % EPOCH_S or (onset - origin) % EPOCH_S:
+            raise RecordingError(
+                recording,
+                f"'{text}' at {onset:g} s of {path.name} lasts {duration or 0:g} s, not whole {EPOCH_S}-s epochs",
+                f"score in epochs of {EPOCH_S} s",
+            )
+        begin = round((onset + offset - first_s) / EPOCH_S)
+        span = slice(max(begin, 0), max(begin + round(duration / EPOCH_S), 0))
+        if (covered[span] & (stages[span] != LABELS[text])).any():
+            raise RecordingError(
+                recording, f"{path.name} gives two stages to one epoch at {onset:g} s", "leave one of them"
+            )
+        stages[span] = LABELS[text]
+        covered[span] = True
+    if not covered.any():
+        raise RecordingError(
+            recording,
+            f"{path.name} (from {annotations.start:%H:%M:%S}) and its signal ({duration_s / 3600:.1f} h from "
+            f"{start:%H:%M:%S}) have no epoch in common",
+            "pair the signal with the hypnogram of the same night",
+        )
+    return stages, first_s
+
+
+def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndarray:
+    """Positions of the epochs to keep: those with one of the five stages, around sleep.
+
+    Two rules are in use for "30 min of wake on each side" and papers mix them. *drop-then-trim* (DeepSleepNet,
+    AttnSleep): movement and unscored epochs go first, so that the edges are set by stages and the margin
+    counts kept epochs. *trim-then-drop* (TinySleepNet, SleePyCo): they count as not W when the edges are
+    found, and go afterwards. Most nights give the same; SC4012 of Sleep-EDF gives 1,186 and 2,265 epochs.
+
+    Parameters
+    ----------
+    stages
+        Codes of all epochs within the signal ``(n_epochs,)``.
+    margin
+        Epochs to keep before the first and after the last epoch that is not W; `None` keeps all.
+    rule
+        One of `TRIM_RULES`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positions in ``stages``, ascending. A recording without sleep has no edges and is kept whole.
+    """
+    if rule not in TRIM_RULES:
+        raise ValueError(f"unknown rule {rule!r}; known are {TRIM_RULES}")
+    scored = stages < len(CODE)
+    if rule == "drop-then-trim":
+        positions = np.flatnonzero(scored)
+        return positions[_span(stages[positions] != CODE["W"], margin)]
+    span = _span(stages != CODE["W"], margin)
+    return np.arange(len(stages))[span][scored[span]]
+
+
+def _span(not_wake: np.ndarray, margin: int | None) -> slice:
+    edges = np.flatnonzero(not_wake)
+    if margin is None or len(edges) == 0:
+        return slice(None)
+    return slice(max(edges[0] - margin, 0), edges[-1] + margin + 1)
+
+
+def _offset_s(hypnogram: datetime, signal: datetime) -> float:
+    """Seconds by which the hypnogram starts after the signal; by the time of day where a date is missing."""
+    difference = hypnogram - signal
+    if 1 in (hypnogram.year, signal.year):
+        day = timedelta(days=1)
+        difference = (difference + day / 2) % day - day / 2
+    return difference.total_seconds()

@@ -1,0 +1,59 @@
+"""Scoring: probabilities and features of the epochs of a recording, the CNN running once an epoch."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hypnolens.epochs import Epochs
+from hypnolens.model import SEResNetBiLSTM, slide, to_microvolts
+from hypnolens.windows import window_positions
+
+CHUNK = 128
+"""Epochs or windows at a time: enough to keep a device busy, little enough for any memory."""
+
+
+def pick_device() -> torch.device:
+    """The GPU if torch can use one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
+    """Context in which the network computes: ``fp32``, ``bf16``, or ``auto`` (bf16 on a GPU, fp32 on a CPU)."""
+    reduced = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
+
+
+@torch.no_grad()
+def features(model: SEResNetBiLSTM, epochs: Epochs, *, precision: str) -> Tensor:
+    """Features of every epoch of a recording, float32 ``(n_epochs, C)``, in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    with arithmetic(device, precision):
+        chunks = [
+            model.features(to_microvolts(epochs.signal[rows], epochs.scale_uv, device)).float()
+            for rows in _chunks(len(epochs.signal))
+        ]
+    return torch.cat(chunks)
+
+
+@torch.no_grad()
+def probabilities(model: SEResNetBiLSTM, epochs: Epochs, *, across_gaps: bool, precision: str) -> np.ndarray:
+    """Probabilities of the five stages for every epoch of a recording, float32 ``(n_epochs, 5)``."""
+    extracted = features(model, epochs, precision=precision)
+    positions = positions_of(model, epochs, across_gaps=across_gaps)
+    with arithmetic(extracted.device, precision):
+        chunks = [model.classify(slide(extracted, positions[rows])).float() for rows in _chunks(len(positions))]
+    return torch.cat(chunks).softmax(dim=1).cpu().numpy()
+
+
+def positions_of(model: SEResNetBiLSTM, epochs: Epochs, *, across_gaps: bool) -> Tensor:
+    """Windows around every epoch of a recording as the model wants them, int64 ``(n_epochs, W)``."""
+    positions = window_positions(epochs.epoch_index, model.architecture.window, across_gaps=across_gaps)
+    return torch.from_numpy(positions).to(next(model.parameters()).device)
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    return (slice(begin, begin + CHUNK) for begin in range(0, n, CHUNK))

@@ -1,0 +1,71 @@
+"""One way of logging for every pipeline step: into the step's own log file, errors as one line."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hypnolens.errors import HypnolensError
+
+logger = logging.getLogger("hypnolens")
+
+
+@contextmanager
+def logged(path: str | Path) -> Iterator[logging.Logger]:
+    """Send log messages and warnings to ``path`` while the block runs.
+
+    A :class:`HypnolensError` ends the process with status 1 and its one line as the last line of the log, without a
+    traceback: the fault is in the input and the line says what to do. Any other exception is a defect of
+    hypnolens, so its traceback goes to the log and the exception goes on.
+
+    Raises
+    ------
+    SystemExit
+        With status 1, after a :class:`HypnolensError`.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.captureWarnings(True)
+    sources = [logger, logging.getLogger("py.warnings")]
+    for source in sources:
+        source.addHandler(handler)
+        source.setLevel(logging.INFO)
+    try:
+        yield logger
+    except HypnolensError as error:
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.error("%s", error)
+        sys.exit(1)
+    except Exception as error:
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.error("%s", traceback.format_exc())
+        logger.error("unexpected %s: %s", type(error).__name__, error)
+        raise
+    finally:
+        for source in sources:
+            source.removeHandler(handler)
+        logging.captureWarnings(False)
+        handler.close()
+
+
+def failures(snakemake_log: str | Path) -> list[str]:
+    """Last lines of the logs of all jobs that failed in a Snakemake run.
+
+    Parameters
+    ----------
+    snakemake_log
+        Snakemake's own log file of the run, in which each failed job names its log.
+    """
+    marker = " (check log file(s) for error details)"
+    lines = Path(snakemake_log).read_text(encoding="utf-8", errors="replace").splitlines()
+    logs = [line.strip().removeprefix("log: ").removesuffix(marker) for line in lines if line.endswith(marker)]
+    last = []
+    for log in dict.fromkeys(logs):
+        path = Path(log)
+        text = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+        words = [line for line in text if line.strip()]
+        last.append(words[-1] if words else f"{log}: the job ended without a word; look at Snakemake's output above")
+    return list(dict.fromkeys(last))

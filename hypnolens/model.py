@@ -1,0 +1,197 @@
+"""The network: a one-dimensional SE-ResNet-18 reads each epoch, a BiLSTM reads a window of epochs.
+
+After Sharma et al. 2023, "A Deep Dive into Sleep: Single-Channel EEG-Based Sleep Stage Classification with Model
+Interpretability" (arXiv 2309.07156), whose values are the defaults. Shapes at width 64 and 100 Hz stand behind the
+lines: n epochs, B windows of W epochs, C = 512 features.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hypnolens.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Options of the network; see config/README.md for each."""
+
+    width: int = 64
+    se: bool = True
+    dropout: float = 0.2
+    context: str = "bilstm"
+    lstm_layers: int = 3
+    lstm_hidden: int = 100
+    lstm_dropout: float = 0.0
+    head: str = "linear"
+    head_hidden: Sequence[int] = (2000, 200)
+    window: int = 9
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel weights from channel means (Hu et al. 2018), with a reduction of 16 and no bias."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        squeezed = max(1, channels // reduction)
+        self.weigh = nn.Sequential(
+            nn.Linear(channels, squeezed, bias=False),
+            nn.ReLU(),
+            nn.Linear(squeezed, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weigh(x.mean(dim=2)).unsqueeze(2)
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions of kernel 7 with dropout between them, squeeze-and-excitation, and a shortcut."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int, *, se: bool, dropout: float) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(channels_in, channels, 7, stride, padding=3, bias=False)
+        self.norm1 = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv1d(channels, channels, 7, padding=3, bias=False)
+        self.norm2 = nn.BatchNorm1d(channels)
+        self.se = SqueezeExcitation(channels) if se else nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv1d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm1d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.norm1(self.conv1(x)))
+        y = self.se(self.norm2(self.conv2(self.dropout(y))))
+        return torch.relu(y + self.shortcut(x))
+
+
+class SEResNetBiLSTM(nn.Module):
+    """Stages from raw epochs in µV, at any sampling rate.
+
+    The parts are separate methods, because training and scoring run the CNN once an epoch and slide windows over
+    its features, and explanations start at the feature map.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = a = architecture
+        self.stem = nn.Sequential(
+            nn.Conv1d(1, a.width, 15, 2, padding=7, bias=False),
+            nn.BatchNorm1d(a.width),
+            nn.ReLU(),
+            nn.MaxPool1d(3, 2, padding=1),
+        )
+        widths = [a.width * factor for factor in (1, 1, 2, 4, 8)]
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                BasicBlock(before, after, 1 if number == 0 else 2, se=a.se, dropout=a.dropout),
+                BasicBlock(after, after, 1, se=a.se, dropout=a.dropout),
+            )
+            for number, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+        )
+        self.n_features = widths[-1]
+        if a.context == "bilstm":
+            self.lstm = nn.LSTM(
+                self.n_features,
+                a.lstm_hidden,
+                a.lstm_layers,
+                batch_first=True,
+                bidirectional=True,
+                dropout=a.lstm_dropout if a.lstm_layers > 1 else 0.0,
+            )
+        sizes = [2 * a.lstm_hidden if a.context == "bilstm" else self.n_features, *a.head_hidden]
+        layers: list[nn.Module] = []
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Linear(before, after)] + [nn.ReLU()] * (a.head == "non-linear")
+        self.head = nn.Sequential(*layers, nn.Linear(sizes[-1], len(STAGES)))
+        self._initialise()
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Output of the last block for epochs in µV ``(n, n_samples)``: ``(n, C, n_cells)``."""
+        x = self.stem(x.unsqueeze(1))  # (n, 64, 750)
+        for stage in self.stages:
+            x = stage(x)  # (n, 64, 750), (n, 128, 375), (n, 256, 188), (n, 512, 94)
+        return x
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features of epochs in µV ``(n, n_samples)``: ``(n, C)``."""
+        return self.feature_map(x).mean(dim=2)
+
+    def classify(self, windows: Tensor) -> Tensor:
+        """Logits ``(B, 5)`` of the middle epochs of windows of features ``(B, W, C)``; W is odd."""
+        middle = windows.shape[1] // 2
+        if self.architecture.context == "bilstm":
+            windows, _ = self.lstm(windows)  # (B, W, 200)
+        return self.head(windows[:, middle])
+
+    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
+        """Logits of windows over shared epochs.
+
+        Parameters
+        ----------
+        x
+            Epochs in µV ``(n, n_samples)``, each of which the CNN reads once.
+        positions
+            Row of ``x`` at each place of each window, int64 ``(B, W)``; -1 where there is no epoch, whose
+            features are then zero.
+
+        Returns
+        -------
+        Tensor
+            ``(B, 5)``
+        """
+        return self.classify(slide(self.features(x), positions))
+
+    def layers(self) -> Iterator[tuple[int, int, int]]:
+        """Kernel, stride and padding of the layers along the longest path from a sample to the feature map."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d) and module.kernel_size[0] > 1:
+                yield module.kernel_size[0], module.stride[0], int(module.padding[0])
+            elif isinstance(module, nn.MaxPool1d):
+                yield int(module.kernel_size), int(module.stride), int(module.padding)
+
+    def _initialise(self) -> None:
+        """He initialisation of convolutions; the last norm of each block starts at zero, so that it begins as identity."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, BasicBlock):
+                nn.init.zeros_(module.norm2.weight)
+
+
+def slide(features: Tensor, positions: Tensor) -> Tensor:
+    """Windows of features ``(B, W, C)``, from features ``(n, C)`` and rows ``(B, W)``; row -1 gives zeros."""
+    return torch.cat([features, features.new_zeros(1, features.shape[1])])[positions]
+
+
+def cell_geometry(model: SEResNetBiLSTM) -> tuple[float, int, int]:
+    """Where the cells of the feature map lie, computed from kernels, strides and paddings.
+
+    Returns
+    -------
+    first, step, field
+        Sample at the centre of the first cell's receptive field, samples from one centre to the next, and samples
+        that a cell sees.
+    """
+    first, step, field = 0.0, 1, 1
+    for kernel, stride, padding in model.layers():
+        first += ((kernel - 1) / 2 - padding) * step
+        field += (kernel - 1) * step
+        step *= stride
+    return first, step, field
+
+
+def n_parameters(model: nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def to_microvolts(signal: np.ndarray, scale_uv: float, device: torch.device | str = "cpu") -> Tensor:
+    """Stored int16 epochs as float32 in µV on a device."""
+    return torch.from_numpy(signal).to(device).float() * scale_uv

@@ -1,0 +1,193 @@
+"""The report: a notebook executed by papermill, exported as one page that needs nothing from elsewhere."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import papermill
+from IPython.display import Image, Markdown, display
+from nbconvert import HTMLExporter
+
+from hypnolens.folds import Fold, absent_stages, read_folds, read_table
+from hypnolens.stages import STAGES
+from hypnolens.tables import score_table, stage_table
+
+MOST_ROWS = 60
+"""Rows of a table on the page; the whole table is in its file."""
+
+ORIGIN = {
+    "simulate": "**Simulated nights.** The signal is synthetic, calibrated on statistics of Sleep-EDF; scores on it "
+    "say that the chain works, and nothing about how well real sleep is staged.",
+    "folder": "Recordings of your own folder, staged by the experts who made the hypnograms.",
+    "sleepedf": "Sleep-EDF Expanded 1.0.0, sleep-cassette study (PhysioNet, ODC-BY 1.0).",
+    "shhs": "Sleep Heart Health Study, visit 1 (National Sleep Research Resource).",
+}
+
+FIGURES = {
+    "confusion_matrix": "Confusion matrix over all test epochs: counts, and per cent of each of the expert's stages.",
+    "hypnograms": "Hypnograms of the recordings with the best, the median and the worst accuracy: the expert's stages, "
+    "the predicted ones (red ticks: epochs where they differ), and the predicted probability of each stage. Gaps are "
+    "epochs without a stage.",
+    "training_curves": "Loss and validation macro-F1 by training pass, a line a fold; the dot is the pass whose "
+    "network is kept. It is chosen on validation subjects, never on test subjects.",
+    "gradcam": "Grad-CAM of the correctly staged epoch of highest probability, for each stage: the raw signal, and in red "
+    "how much each moment spoke for the stage, as a share of the epoch's maximum. A cell of the map steps {step} s and "
+    "sees {field} s, so that the shading cannot point to anything shorter. These are five epochs, the clearest "
+    "ones; they show what such a map looks like, not how far it can be believed.",
+    "tsne": "t-SNE of the features of the test epochs of fold 0, one network's; distances between far groups and the "
+    "sizes of groups have no meaning.",
+}
+
+
+class Page:
+    """The sections of a dataset's report, each displayed when it is called in the notebook.
+
+    Parameters
+    ----------
+    dataset
+        Name of the dataset; its files are found below ``results/`` and ``reports/`` of the current folder.
+    experiments
+        Names of the experiments on it.
+    options
+        Configuration of the dataset.
+    """
+
+    def __init__(self, dataset: str, experiments: Sequence[str], options: Mapping[str, Any]) -> None:
+        self.dataset, self.names, self.options = dataset, list(experiments), options
+        self.results, self.reports = Path("results") / dataset, Path("reports") / dataset
+        self.metrics = {name: _json(self.results / name / "metrics.json") for name in self.names}
+        self.cards = {name: _json(self.results / name / "fold-0" / "model.json") for name in self.names}
+
+    def head(self) -> None:
+        """Title, origin of the data, and contents."""
+        contents = ["Scores", "Recordings", "Folds", *(f"Experiment {name}" for name in self.names), "Methods"]
+        links = " · ".join(f"[{title}](#{_anchor(title)})" for title in contents)
+        display(Markdown(f"# Sleep stages of {self.dataset}\n\n{ORIGIN[self.options['kind']]}\n\n{links}"))
+
+    def scores(self) -> None:
+        """Scores of all experiments."""
+        subjects = next(iter(self.metrics.values()))["n_subjects"]
+        few = " With so few subjects they are narrower than they should be." if subjects < 20 else ""
+        _heading("Scores")
+        _table(score_table(self.metrics))
+        display(
+            Markdown(
+                "All test epochs of all folds together, each scored once by a network that saw neither its subject nor "
+                f"chose anything on it. Intervals: 95 %, percentile bootstrap over {subjects} subjects.{few}"
+            )
+        )
+        for name, values in self.metrics.items():
+            for note in values["notes"]:
+                display(Markdown(f"**{name}**: {note}."))
+
+    def recordings(self) -> None:
+        """What was extracted, dropped and flagged."""
+        _heading("Recordings")
+        table = pd.DataFrame(read_table(self.results / "recordings.tsv")).drop(columns="source_sha256")
+        counts = table[["epochs", *STAGES]].astype(int)
+        total = ", ".join(f"{stage} {counts[stage].sum():,}" for stage in STAGES)
+        flagged = int((table["flags"] != "none").sum())
+        display(
+            Markdown(
+                f"{len(table):,} recordings of {table['subject'].nunique():,} subjects, "
+                f"{counts['epochs'].sum():,} epochs ({total}); {flagged:,} with a quality flag."
+            )
+        )
+        _table(table)
+
+    def folds(self) -> None:
+        """Sizes of the folds, and stages that are missing from a side."""
+        _heading("Folds")
+        rows = read_table(self.results / "folds.tsv")
+        subject = {row["recording"]: row["subject"] for row in rows}
+        folds = []
+        for number in range(1 + max(int(row["fold"]) for row in rows)):
+            sides = read_folds(self.results / "folds.tsv", number)
+            folds.append(Fold(**{s: tuple(sorted({subject[name] for name in names})) for s, names in sides.items()}))
+        _table(
+            pd.DataFrame(
+                {
+                    "fold": number,
+                    "training subjects": len(fold.train),
+                    "validation": " ".join(fold.validation),
+                    "test": " ".join(fold.test),
+                }
+                for number, fold in enumerate(folds)
+            )
+        )
+        absent = absent_stages(folds, read_table(self.results / "recordings.tsv"))
+        if absent:
+            listed = "".join(f"\n- {sentence}" for sentence in absent)
+            display(Markdown(f"A network cannot learn, choose or be tested on a stage that is not there:\n{listed}"))
+
+    def experiment(self, name: str) -> None:
+        """Scores by stage and figures of one experiment."""
+        _heading(f"Experiment {name}")
+        _table(stage_table(self.metrics[name]))
+        card = self.cards[name]
+        rate = card["sampling_rate_hz"]
+        seconds = {"step": f"{card['cell_step'] / rate:.2f}", "field": f"{card['cell_field'] / rate:.1f}"}
+        for figure, caption in FIGURES.items():
+            display(Image(filename=str(self.reports / name / "figures" / f"{figure}.png"), width=860))
+            display(Markdown(f"*{caption.format(**seconds)}*"))
+
+    def methods(self) -> None:
+        """Configuration, versions and machine."""
+        _heading("Methods")
+        display(Markdown("Dataset, as configured:"))
+        _table(pd.DataFrame({"key": list(self.options), "value": [str(value) for value in self.options.values()]}))
+        for name, card in self.cards.items():
+            display(Markdown(f"Experiment {name}, as configured, and what it was trained with (fold 0):"))
+            merged = {**card["experiment"], **card["made"]}
+            _table(pd.DataFrame({"key": list(merged), "value": [str(value) for value in merged.values()]}))
+
+
+def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a notebook with parameters, in the folder in which this runs.
+
+    Raises
+    ------
+    papermill.exceptions.PapermillExecutionError
+        A cell failed; the notebook up to it is kept.
+    """
+    papermill.execute_notebook(
+        template, notebook, parameters=dict(parameters), kernel_name="python3", progress_bar=False, log_output=False
+    )
+
+
+def export(notebook: Path, html: Path, *, title: str) -> None:
+    """Export an executed notebook as one HTML page without code, with every picture inside."""
+    exporter = HTMLExporter(
+        exclude_input=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        embed_images=True,
+    )
+    page, _ = exporter.from_notebook_node(
+        nbformat.read(notebook, as_version=4), resources={"metadata": {"name": title}}
+    )
+    # nbconvert's page loads MathJax and require.js from the web; the report has nothing to run.
+    page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    html.write_text(page, encoding="utf-8")
+
+
+def _heading(title: str) -> None:
+    display(Markdown(f'<h2 id="{_anchor(title)}">{title}</h2>'))
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _table(table: pd.DataFrame) -> None:
+    display(Markdown(table.head(MOST_ROWS).to_html(index=False, border=0)))
+    if len(table) > MOST_ROWS:
+        display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

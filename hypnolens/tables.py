@@ -1,0 +1,49 @@
+"""Tables that a person reads, made from ``metrics.json``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from hypnolens.stages import STAGES
+
+OVERALL = ("accuracy", "macro_f1", "kappa")
+
+
+def score_table(metrics: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Accuracy, macro-F1, kappa with 95 % intervals, and the F1 of each stage: a line an experiment."""
+    return pd.DataFrame([{"experiment": name, **_row(values)} for name, values in metrics.items()])
+
+
+def stage_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """Precision, recall, F1 with its 95 % interval, and number of true epochs: a line a stage."""
+    rows = []
+    for stage in STAGES:
+        values = metrics["per_class"][stage]
+        row = {"stage": stage, **{name: _number(values[name]) for name in ("precision", "recall", "f1")}}
+        rows.append({**row, "f1_ci95": _interval(metrics["ci95"][f"f1_{stage}"]), "epochs": values["support"]})
+    return pd.DataFrame(rows)
+
+
+def confusion_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """Counts of true (rows) against predicted (columns) stages."""
+    table = pd.DataFrame(metrics["confusion_matrix"], index=list(STAGES), columns=list(STAGES))
+    return table.rename_axis(index="true \\ predicted")
+
+
+def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name in OVERALL:
+        row[name] = _number(metrics[name])
+        row[f"{name}_ci95"] = _interval(metrics["ci95"][name])
+    for stage in STAGES:
+        row[f"f1_{stage}"] = _number(metrics["per_class"][stage]["f1"])
+    return {**row, "epochs": metrics["n_epochs"], "subjects": metrics["n_subjects"], "protocol": metrics["protocol"]}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(bounds: tuple[float | None, float | None]) -> str:
+    return "-" if None in bounds else f"{bounds[0]:.3f} to {bounds[1]:.3f}"

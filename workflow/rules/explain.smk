@@ -1,0 +1,52 @@
+# Enters: networks, predictions and epochs. Leaves: Grad-CAM of the clearest epoch of each stage; t-SNE of features.
+# Why: computed apart from the figures, so that a change of a drawing computes nothing again.
+
+
+rule explain:
+    input:
+        models=of_each_fold("model.safetensors"),
+        cards=of_each_fold("model.json"),
+        predictions=of_each_fold("predictions.parquet"),
+        epochs=epochs_files,
+    output:
+        "results/{dataset}/{experiment}/gradcam.safetensors",
+    log:
+        "results/{dataset}/logs/explain/{experiment}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/explain/{experiment}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        options=predict_options,
+        code=code_version("explain"),
+    script:
+        "../scripts/explain.py"
+
+
+rule embedding:
+    input:
+        folds="results/{dataset}/folds.tsv",
+        model="results/{dataset}/{experiment}/fold-0/model.safetensors",
+        card="results/{dataset}/{experiment}/fold-0/model.json",
+        epochs=epochs_files,
+    output:
+        "results/{dataset}/{experiment}/embedding.tsv",
+    log:
+        "results/{dataset}/logs/embedding/{experiment}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/embedding/{experiment}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        options=predict_options,
+        code=code_version("embedding"),
+    script:
+        "../scripts/embedding.py"

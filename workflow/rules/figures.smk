@@ -1,0 +1,148 @@
+# Enters: results of an experiment. Leaves: its figures, each as PNG and SVG, with a caption for Snakemake's report.
+# Why: a rule a figure, each with the hash of its own code, so that a change of one redraws that one only.
+
+
+rule figure_confusion_matrix:
+    input:
+        metrics="results/{dataset}/{experiment}/metrics.json",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/confusion_matrix.png",
+            caption="../report/confusion_matrix.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "confusion matrix"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/confusion_matrix.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/confusion_matrix.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/confusion_matrix.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="confusion_matrix",
+        code=code_version("figure", "hypnolens.plots.confusion_matrix"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_hypnograms:
+    input:
+        predictions=of_each_fold("predictions.parquet"),
+        by_recording="results/{dataset}/{experiment}/metrics_by_recording.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/hypnograms.png",
+            caption="../report/hypnograms.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "hypnograms"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/hypnograms.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/hypnograms.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/hypnograms.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="hypnograms",
+        code=code_version("figure", "hypnolens.plots.hypnograms"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_training_curves:
+    input:
+        histories=of_each_fold("history.tsv"),
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/training_curves.png",
+            caption="../report/training_curves.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "training curves"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/training_curves.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/training_curves.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/training_curves.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="training_curves",
+        code=code_version("figure", "hypnolens.plots.training_curves"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_gradcam:
+    input:
+        gradcam="results/{dataset}/{experiment}/gradcam.safetensors",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/gradcam.png",
+            caption="../report/gradcam.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "Grad-CAM"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/gradcam.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/gradcam.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/gradcam.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="gradcam",
+        code=code_version("figure", "hypnolens.plots.gradcam"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_tsne:
+    input:
+        embedding="results/{dataset}/{experiment}/embedding.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/tsne.png",
+            caption="../report/tsne.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "t-SNE of features"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/tsne.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/tsne.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/tsne.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="tsne",
+        code=code_version("figure", "hypnolens.plots.tsne"),
+    script:
+        "../scripts/figure.py"

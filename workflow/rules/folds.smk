@@ -1,0 +1,24 @@
+# Enters: the table of recordings. Leaves: who trains, validates and is tested in each fold, by subject.
+# Why: all experiments on a dataset are judged on the same folds, and no subject is ever on two sides of one.
+
+
+rule folds:
+    input:
+        recordings="results/{dataset}/recordings.tsv",
+    output:
+        "results/{dataset}/folds.tsv",
+    log:
+        "results/{dataset}/logs/folds.log",
+    benchmark:
+        "results/{dataset}/benchmarks/folds.tsv"
+    conda:
+        "../../envs/signal.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=fold_options,
+        code=code_version("folds"),
+    script:
+        "../scripts/folds.py"

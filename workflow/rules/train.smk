@@ -1,0 +1,56 @@
+# Enters: epochs and folds. Leaves: for each fold a network, its history, and its predictions of the test recordings.
+# Why: training is the costly step, so it is a job of its own a fold; scoring the test side is another, afterwards.
+
+
+rule train:
+    input:
+        folds="results/{dataset}/folds.tsv",
+        epochs=epochs_files,
+    output:
+        model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
+        card="results/{dataset}/{experiment}/fold-{fold}/model.json",
+        history="results/{dataset}/{experiment}/fold-{fold}/history.tsv",
+    log:
+        "results/{dataset}/logs/train/{experiment}/fold-{fold}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train/{experiment}/fold-{fold}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=1,
+    params:
+        experiment=experiment_options,
+        # No declared output: Snakemake deletes those of a killed job, and this file is what the job goes on from.
+        checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",
+        code=code_version("train"),
+    script:
+        "../scripts/train.py"
+
+
+rule predict:
+    input:
+        folds="results/{dataset}/folds.tsv",
+        epochs=epochs_files,
+        model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
+        card="results/{dataset}/{experiment}/fold-{fold}/model.json",
+    output:
+        "results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
+    log:
+        "results/{dataset}/logs/predict/{experiment}/fold-{fold}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/predict/{experiment}/fold-{fold}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=1,
+    params:
+        options=predict_options,
+        code=code_version("predict"),
+    script:
+        "../scripts/predict.py"

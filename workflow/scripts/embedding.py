@@ -1,0 +1,21 @@
+"""Embed the features of the test epochs of the first fold by t-SNE."""
+
+from pathlib import Path
+
+import torch
+
+from hypnolens.embedding import embed_recordings
+from hypnolens.epochs import read_epochs
+from hypnolens.folds import read_folds
+from hypnolens.logs import logged
+from hypnolens.models import read_model
+
+with logged(snakemake.log[0]):
+    options = snakemake.params.options
+    torch.set_num_threads(options["torch_threads"])
+    paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
+    names = read_folds(Path(snakemake.input.folds), 0)["test"]
+    model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
+    tested = (read_epochs(paths[name]) for name in names)
+    table = embed_recordings(model, tested, precision=options["precision"])
+    table.to_csv(snakemake.output[0], sep="\t", index=False)

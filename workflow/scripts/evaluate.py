@@ -1,0 +1,16 @@
+"""Score an experiment."""
+
+import json
+from pathlib import Path
+
+from hypnolens.evaluation import evaluate, evaluate_recordings
+from hypnolens.logs import logged
+from hypnolens.predictions import read_predictions
+
+with logged(snakemake.log[0]) as log:
+    predictions = read_predictions(snakemake.input.predictions)
+    metrics = evaluate(predictions, seed=snakemake.params.seed)
+    for note in metrics["notes"]:
+        log.warning("%s", note)
+    Path(snakemake.output.metrics).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    evaluate_recordings(predictions).to_csv(snakemake.output.by_recording, sep="\t", index=False, na_rep="nan")

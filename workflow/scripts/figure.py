@@ -1,0 +1,10 @@
+"""Draw one figure, as PNG and SVG."""
+
+from importlib import import_module
+
+from hypnolens.logs import logged
+from hypnolens.plots.style import save
+
+with logged(snakemake.log[0]):
+    draw = import_module(f"hypnolens.plots.{snakemake.params.figure}").draw
+    save(draw(**dict(snakemake.input.items())), png=snakemake.output.png, svg=snakemake.output.svg)

@@ -1,0 +1,17 @@
+"""Write one simulated night."""
+
+from pathlib import Path
+
+from hypnolens.logs import logged
+from hypnolens.simulation import simulate_night, write_night
+
+with logged(snakemake.log[0]) as log:
+    seed, subject, night = (int(snakemake.wildcards[key]) for key in ("seed", "subject", "night"))
+    simulated = simulate_night(seed=seed, subject=subject, night=night, hours=float(snakemake.wildcards.hours))
+    write_night(
+        simulated,
+        psg=Path(snakemake.output.psg),
+        hypnogram=Path(snakemake.output.hypnogram),
+        events=Path(snakemake.output.events),
+    )
+    log.info("%d epochs, %d events", len(simulated.stages), len(simulated.events))
