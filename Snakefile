@@ -41,4 +41,4 @@ rule demo:
 
 onerror:
     # The reason last, below all that Snakemake has still to say.
-    atexit.register(print, *failures(log), sep="\n", file=sys.stderr)
+    atexit.register(print, *failures(*log), sep="\n", file=sys.stderr)

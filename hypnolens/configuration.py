@@ -89,7 +89,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _inherit(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
+def _inherit(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...]) -> Any:
     """An experiment with the keys of the one that it starts from."""
     experiment = experiments[name]
     if not isinstance(experiment, Mapping) or "from" not in experiment:
@@ -141,14 +141,15 @@ def _check(value: Any, schema: Mapping[str, Any], where: str) -> None:
 
 def _words(error: ValidationError) -> str:
     """What is wrong, with the value and what is allowed."""
-    schema, value = error.schema, error.instance
+    schema: Any = error.schema
+    value: Any = error.instance
     match error.validator:
         case "additionalProperties":
             known = list(schema["properties"])
             extra = next(key for key in value if key not in known)
             return f"unknown key '{extra}'{_nearest(extra, known)}; allowed are {', '.join(known)}"
         case "required":
-            absent = [key for key in error.validator_value if key not in value]
+            absent = [key for key in schema["required"] if key not in value]
             return f"key '{absent[0]}' is missing; {_allowed(schema['properties'].get(absent[0], {}))}"
         case _:
             return f"value {value!r} is not allowed; {_allowed(schema)}"

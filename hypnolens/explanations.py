@@ -36,7 +36,7 @@ def clearest(predictions: pd.DataFrame) -> pd.DataFrame:
     for stage in STAGES:
         of_stage = correct[correct["stage_true"] == stage]
         if len(of_stage):
-            rows.append(of_stage.loc[of_stage[f"p_{stage}"].idxmax()])
+            rows.append(of_stage.iloc[int(of_stage[f"p_{stage}"].to_numpy().argmax())])
     return pd.DataFrame(rows, columns=predictions.columns)
 
 

@@ -143,7 +143,7 @@ def _groups(names: Sequence[str], k: int, seed: int, dataset: str) -> list[list[
 
 def _drawn(names: Sequence[str], test: Sequence[str], validation: float, seed: int, number: int) -> Fold:
     rest = [subject for subject in names if subject not in set(test)]
-    n_validation = min(max(1, round(validation * len(rest))), len(rest))
+    n_validation = max(1, min(round(validation * len(rest)), len(rest) - 1))
     drawn = sorted(random.Random(f"validation-{seed}-{number}").sample(rest, n_validation))
     return Fold(tuple(subject for subject in rest if subject not in set(drawn)), tuple(drawn), tuple(test))
 

@@ -106,8 +106,8 @@ def cell_attributions(
 def to_samples(cells: np.ndarray, n_samples: int, geometry: tuple[float, int, int]) -> np.ndarray:
     """Cells ``(n, n_cells)`` brought to samples ``(n, n_samples)``: each at the centre of what it sees.
 
-    Between centres the value is interpolated; beyond the outer ones it is held. Stretching the cells over the epoch from
-    end to end, as is common, would shift them by up to half a cell.
+    Between centres the value is interpolated; beyond the outer ones it is held. Stretching the cells over the epoch
+    from end to end, as is common, would shift them by up to half a cell.
     """
     first, step, _ = geometry
     centres = first + step * np.arange(cells.shape[1])

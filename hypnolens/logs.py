@@ -51,16 +51,17 @@ def logged(path: str | Path) -> Iterator[logging.Logger]:
         handler.close()
 
 
-def failures(snakemake_log: str | Path) -> list[str]:
+def failures(*snakemake_logs: str | Path) -> list[str]:
     """Last lines of the logs of all jobs that failed in a Snakemake run.
 
     Parameters
     ----------
-    snakemake_log
-        Snakemake's own log file of the run, in which each failed job names its log.
+    snakemake_logs
+        Snakemake's own log files of the run, in which each failed job names its log.
     """
     marker = " (check log file(s) for error details)"
-    lines = Path(snakemake_log).read_text(encoding="utf-8", errors="replace").splitlines()
+    texts = (Path(path).read_text(encoding="utf-8", errors="replace") for path in snakemake_logs)
+    lines = [line for text in texts for line in text.splitlines()]
     logs = [line.strip().removeprefix("log: ").removesuffix(marker) for line in lines if line.endswith(marker)]
     last = []
     for log in dict.fromkeys(logs):

@@ -1,6 +1,7 @@
 """Scores of predicted stages, always over the five labels, from a confusion matrix."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.bincount(codes, minlength=n * n).reshape(n, n)
 
 
-def scores(confusion: np.ndarray) -> dict[str, float]:
+def scores(confusion: np.ndarray) -> dict[str, Any]:
     """Accuracy, macro-F1, Cohen's kappa and the F1 of each stage.
 
     Parameters

@@ -7,6 +7,7 @@ lines: n epochs, B windows of W epochs, C = 512 features.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Weigh ``(n, channels, n_cells)``."""
         return x * self.weigh(x.mean(dim=2)).unsqueeze(2)
 
 
@@ -66,6 +68,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """From ``(n, channels_in, n_cells)`` to ``(n, channels, n_cells / stride)``."""
         y = torch.relu(self.norm1(self.conv1(x)))
         y = self.se(self.norm2(self.conv2(self.dropout(y))))
         return torch.relu(y + self.shortcut(x))
@@ -93,7 +96,7 @@ class SEResNetBiLSTM(nn.Module):
                 BasicBlock(before, after, 1 if number == 0 else 2, se=a.se, dropout=a.dropout),
                 BasicBlock(after, after, 1, se=a.se, dropout=a.dropout),
             )
-            for number, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for number, (before, after) in enumerate(pairwise(widths))
         )
         self.n_features = widths[-1]
         if a.context == "bilstm":
@@ -107,7 +110,7 @@ class SEResNetBiLSTM(nn.Module):
             )
         sizes = [2 * a.lstm_hidden if a.context == "bilstm" else self.n_features, *a.head_hidden]
         layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after)] + [nn.ReLU()] * (a.head == "non-linear")
         self.head = nn.Sequential(*layers, nn.Linear(sizes[-1], len(STAGES)))
         self._initialise()
@@ -154,10 +157,11 @@ class SEResNetBiLSTM(nn.Module):
             if isinstance(module, nn.Conv1d) and module.kernel_size[0] > 1:
                 yield module.kernel_size[0], module.stride[0], int(module.padding[0])
             elif isinstance(module, nn.MaxPool1d):
-                yield int(module.kernel_size), int(module.stride), int(module.padding)
+                kernel, stride, padding = module.kernel_size, module.stride, module.padding
+                yield int(kernel), int(stride), int(padding)  # type: ignore[arg-type]
 
     def _initialise(self) -> None:
-        """He initialisation of convolutions; the last norm of each block starts at zero, so that it begins as identity."""
+        """He initialisation; the last norm of a block starts at zero, so that the block begins as its shortcut."""
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

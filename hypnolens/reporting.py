@@ -9,12 +9,15 @@ from typing import Any
 import nbformat
 import pandas as pd
 import papermill
-from IPython.display import Image, Markdown, display
+from IPython.display import HTML, Image, Markdown, display
 from nbconvert import HTMLExporter
 
 from hypnolens.folds import Fold, absent_stages, read_folds, read_table
 from hypnolens.stages import STAGES
-from hypnolens.tables import score_table, stage_table
+from hypnolens.tables import OVERALL, score_table, stage_table
+
+STYLE = "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } td, th { white-space: nowrap }"
+"""A line length that can be read, and tables that scroll by themselves where they are wider."""
 
 MOST_ROWS = 60
 """Rows of a table on the page; the whole table is in its file."""
@@ -29,14 +32,14 @@ ORIGIN = {
 
 FIGURES = {
     "confusion_matrix": "Confusion matrix over all test epochs: counts, and per cent of each of the expert's stages.",
-    "hypnograms": "Hypnograms of the recordings with the best, the median and the worst accuracy: the expert's stages, "
-    "the predicted ones (red ticks: epochs where they differ), and the predicted probability of each stage. Gaps are "
-    "epochs without a stage.",
+    "hypnograms": "The recordings with the best, the median and the worst accuracy: the expert's stages, the predicted "
+    "ones (red ticks: epochs where they differ), and the predicted probability of each stage. Gaps are epochs "
+    "without a stage.",
     "training_curves": "Loss and validation macro-F1 by training pass, a line a fold; the dot is the pass whose "
     "network is kept. It is chosen on validation subjects, never on test subjects.",
-    "gradcam": "Grad-CAM of the correctly staged epoch of highest probability, for each stage: the raw signal, and in red "
-    "how much each moment spoke for the stage, as a share of the epoch's maximum. A cell of the map steps {step} s and "
-    "sees {field} s, so that the shading cannot point to anything shorter. These are five epochs, the clearest "
+    "gradcam": "Grad-CAM of the correctly staged epoch of highest probability, for each stage: the raw signal, and in "
+    "red how much each moment spoke for the stage, as a share of the epoch's maximum. A cell of the map steps {step} s "
+    "and sees {field} s, so that the shading cannot point to anything shorter. These are five epochs, the clearest "
     "ones; they show what such a map looks like, not how far it can be believed.",
     "tsne": "t-SNE of the features of the test epochs of fold 0, one network's; distances between far groups and the "
     "sizes of groups have no meaning.",
@@ -73,7 +76,10 @@ class Page:
         subjects = next(iter(self.metrics.values()))["n_subjects"]
         few = " With so few subjects they are narrower than they should be." if subjects < 20 else ""
         _heading("Scores")
-        _table(score_table(self.metrics))
+        table = score_table(self.metrics)
+        for name in OVERALL:
+            table[name] = table[name] + " (" + table.pop(f"{name}_ci95") + ")"
+        _table(table)
         display(
             Markdown(
                 "All test epochs of all folds together, each scored once by a network that saw neither its subject nor "
@@ -88,6 +94,7 @@ class Page:
         """What was extracted, dropped and flagged."""
         _heading("Recordings")
         table = pd.DataFrame(read_table(self.results / "recordings.tsv")).drop(columns="source_sha256")
+        table.columns = [name.replace("dropped_", "not kept: ") for name in table.columns]
         counts = table[["epochs", *STAGES]].astype(int)
         total = ", ".join(f"{stage} {counts[stage].sum():,}" for stage in STAGES)
         flagged = int((table["flags"] != "none").sum())
@@ -132,7 +139,7 @@ class Page:
         rate = card["sampling_rate_hz"]
         seconds = {"step": f"{card['cell_step'] / rate:.2f}", "field": f"{card['cell_field'] / rate:.1f}"}
         for figure, caption in FIGURES.items():
-            display(Image(filename=str(self.reports / name / "figures" / f"{figure}.png"), width=860))
+            _figure(self.reports / name / "figures" / f"{figure}.png")
             display(Markdown(f"*{caption.format(**seconds)}*"))
 
     def methods(self) -> None:
@@ -172,6 +179,7 @@ def export(notebook: Path, html: Path, *, title: str) -> None:
     )
     # nbconvert's page loads MathJax and require.js from the web; the report has nothing to run.
     page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    page = page.replace("</head>", f"<style>{STYLE}</style></head>", 1)
     html.write_text(page, encoding="utf-8")
 
 
@@ -184,9 +192,15 @@ def _anchor(title: str) -> str:
 
 
 def _table(table: pd.DataFrame) -> None:
-    display(Markdown(table.head(MOST_ROWS).to_html(index=False, border=0)))
+    display(HTML(f'<div class="wide">{table.head(MOST_ROWS).to_html(index=False, border=0)}</div>'))
     if len(table) > MOST_ROWS:
         display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
+
+
+def _figure(path: Path) -> None:
+    image = Image(filename=str(path))
+    image.width = 0.6 * int.from_bytes(image.data[16:20], "big")  # 200 dots an inch of paper, 120 on a screen
+    display(image)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ class Options:
     batch_windows: int = 128
     stretch: int = 32
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     seed: int = 0
     torch_threads: int = 2
     precision: str = "auto"
@@ -59,7 +61,7 @@ def training_key(experiment: Mapping[str, Any], fold: int, code: str, sides: Seq
         for epochs in side:
             digest.update(f"{epochs.recording} {epochs.scale_uv!r}".encode())
             for array in (epochs.signal, epochs.stage, epochs.epoch_index):
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         digest.update(b"next side")
     return digest.hexdigest()
 
@@ -128,6 +130,8 @@ def train(
     while not finished and not _enough(history, options):
         began = time.monotonic()
         number = len(history) + 1
+        for group in optimiser.param_groups:
+            group["lr"] = _rate(options, number)
         loss, windows = _one_pass(model, optimiser, training, options, [seed, number], device)
         if not np.isfinite(loss):
             raise TrainingError(
@@ -158,6 +162,13 @@ def _enough(history: Sequence[Mapping[str, float]], options: Options) -> bool:
         return bool(history)
     last_best = max(row["pass"] for row in history if row["best"])
     return options.patience is not None and len(history) - last_best >= options.patience
+
+
+def _rate(options: Options, number: int) -> float:
+    """Learning rate of a pass: always the same, or falling from it to nearly nothing along half a cosine."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    return options.learning_rate * (1 + math.cos(math.pi * (number - 1) / options.passes)) / 2
 
 
 def _one_pass(

@@ -113,7 +113,9 @@ def _steps(stretches: Sequence[tuple[int, np.ndarray]], batch_windows: int) -> I
 
 def _batch(step: Sequence[tuple[int, np.ndarray]], positions: Sequence[np.ndarray]) -> Batch:
     rows, places, targets, offset = [], [], [], 0
-    for number, target in step:
+    for number in sorted({number for number, _ in step}):
+        # Stretches of one recording may touch, and share epochs then.
+        target = np.concatenate([taken for recording, taken in step if recording == number])
         wanted = positions[number][target]
         needed, inverse = np.unique(wanted, return_inverse=True)
         inverse = inverse.reshape(wanted.shape)

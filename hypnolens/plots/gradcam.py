@@ -1,5 +1,7 @@
 """The paper's figure: a raw epoch of each stage with its Grad-CAM, five panels."""
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -13,7 +15,7 @@ from hypnolens.stages import EPOCH_S, STAGES
 
 def draw(gradcam: str) -> Figure:
     """Draw from the explained epochs of `hypnolens.explanations.write_explained`."""
-    explained = read_explained(gradcam)
+    explained = read_explained(Path(gradcam))
     figure, axes = new(7.0, nrows=len(STAGES), sharex=True)
     for letter, axis, stage in zip("abcde", axes, STAGES, strict=True):
         if stage in explained:

@@ -1,5 +1,6 @@
 """Hypnograms, true against predicted, with probabilities: the best, the median and the worst recording."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -44,10 +45,9 @@ def _night(axes: list[Axes], night: pd.DataFrame, title: str) -> None:
     # A missing epoch is a column of zeros, so that a gap stays white.
     index = night["epoch_index"].to_numpy()
     whole = night.set_index("epoch_index")[PROBABILITIES].reindex(range(index[0], index[-1] + 1), fill_value=0.0)
-    onsets = hours[0] + (whole.index.to_numpy() - index[0]) * 30 / 3600
-    axes[2].stackplot(
-        onsets, whole.to_numpy().T, colors=[STAGE_COLOURS[stage] for stage in STAGES], step="post", linewidth=0
-    )
+    shares = whole.to_numpy().T[:, [*range(len(whole)), -1]]  # the last epoch too has an end
+    onsets = hours[0] + np.arange(shares.shape[1]) * 30 / 3600
+    axes[2].stackplot(onsets, shares, colors=[STAGE_COLOURS[stage] for stage in STAGES], step="post", linewidth=0)
     axes[2].set(ylim=(0, 1), ylabel="prob.", yticks=[0, 1])
     for axis in axes:
         axis.set_xlim(hours[0], hours[-1] + 30 / 3600)

@@ -1,6 +1,7 @@
 """How every figure looks: stage colours that colour-blind people tell apart, one font size, files that repeat."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -23,10 +24,10 @@ FULL_WIDTH = 7.2
 """Inches: two columns of a paper."""
 
 
-def new(height: float, *, width: float = FULL_WIDTH, **subplots: object) -> tuple[Figure, object]:
+def new(height: float, *, width: float = FULL_WIDTH, **subplots: Any) -> tuple[Figure, Any]:
     """Figure and axes in the common style; sizes in inches."""
     sns.set_theme(context="paper", style="ticks", font_scale=1.0, rc={"svg.hashsalt": "hypnolens"})
-    return plt.subplots(figsize=(width, height), layout="constrained", **subplots)  # type: ignore[call-overload]
+    return plt.subplots(figsize=(width, height), layout="constrained", **subplots)
 
 
 def hypnogram(axis: Axes, hours: list[float], stages: list[str], *, colour: str = "black") -> None:

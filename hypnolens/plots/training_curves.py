@@ -26,7 +26,7 @@ def draw(histories: list[str]) -> Figure:
         right.plot(kept["pass"], kept["validation_macro_f1"], "o", color="black", markersize=4,
                    label="pass kept" if first else None)  # fmt: skip
     left.set(xlabel="training pass", ylabel="cross-entropy (nat an epoch)", ylim=(0, None))
-    right.set(xlabel="training pass", ylabel="macro-F1 on validation subjects", ylim=(0, 1))
+    right.set(xlabel="training pass", ylabel="validation macro-F1", ylim=(0, 1))
     for axis in (left, right):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)

@@ -17,7 +17,7 @@ def draw(embedding: str) -> Figure:
     ]
     figure, _ = new(4.6)
     figure.clear()
-    axes = figure.subplot_mosaic(mosaic)
+    axes = figure.subplot_mosaic(mosaic)  # type: ignore[arg-type]
     size = 14 if len(table) < 500 else 5
     for name, axis in axes.items():
         axis.set(xticks=[], yticks=[], xlim=_limits(table["x"]), ylim=_limits(table["y"]))
@@ -37,10 +37,9 @@ def draw(embedding: str) -> Figure:
         markerscale=2.5, handletextpad=0.1,
     )  # fmt: skip
     recordings = ", ".join(sorted(table["recording"].unique())[:3])
-    figure.suptitle(
-        f"features of {len(table):,} test epochs of fold 0 ({recordings}), perplexity {table['perplexity'].iloc[0]:.0f}",
-        fontsize="medium",
-    )
+    perplexity = table["perplexity"].iloc[0]
+    title = f"features of {len(table):,} test epochs of fold 0 ({recordings}), perplexity {perplexity:.0f}"
+    figure.suptitle(title, fontsize="medium")
     return figure
 
 

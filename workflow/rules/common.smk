@@ -8,9 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 # Scripts run in environments that hold their tools but not hypnolens itself.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
-)
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.getenv("PYTHONPATH")])))
 
 from hypnolens import configuration, datasets, folds, provenance
 from hypnolens.errors import HypnolensError
@@ -44,10 +42,7 @@ def code_version(script, *modules):
 def recordings_of(dataset):
     """Recordings of a dataset by name; the one place where a run ends because a dataset cannot be had."""
     try:
-        return {
-            recording.name: recording
-            for recording in datasets.list_recordings(dataset, dataset_of(dataset))
-        }
+        return {recording.name: recording for recording in datasets.list_recordings(dataset, dataset_of(dataset))}
     except HypnolensError as error:
         sys.exit(str(error))
 
@@ -114,10 +109,7 @@ def experiment_options(wildcards):
 
 def predict_options(wildcards):
     """Keys of an experiment that scoring reads."""
-    return {
-        key: CONFIGURATION.experiments[wildcards.experiment][key]
-        for key in PREDICT_KEYS
-    }
+    return {key: CONFIGURATION.experiments[wildcards.experiment][key] for key in PREDICT_KEYS}
 
 
 def torch_threads(wildcards):
@@ -127,10 +119,7 @@ def torch_threads(wildcards):
 
 def epochs_files(wildcards):
     """Extracted epochs of all recordings of a dataset."""
-    return [
-        f"results/{wildcards.dataset}/epochs/{name}.safetensors"
-        for name in recordings_of(wildcards.dataset)
-    ]
+    return [f"results/{wildcards.dataset}/epochs/{name}.safetensors" for name in recordings_of(wildcards.dataset)]
 
 
 def of_each_fold(name):
@@ -148,9 +137,7 @@ def of_each_experiment(pattern):
 
     def files(wildcards):
         names = dataset_of(wildcards.dataset)["experiments"]
-        return [
-            pattern.format(dataset=wildcards.dataset, experiment=name) for name in names
-        ]
+        return [pattern.format(dataset=wildcards.dataset, experiment=name) for name in names]
 
     return files
 

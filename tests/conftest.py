@@ -1,0 +1,85 @@
+"""Shared by all tests: small recordings made on the spot, and where real ones may be found."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pytest
+
+from hypnolens.epochs import Epochs
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("HYPNOLENS_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+RK = {"W": "Sleep stage W", "1": "Sleep stage 1", "2": "Sleep stage 2", "3": "Sleep stage 3", "4": "Sleep stage 4",
+      "R": "Sleep stage R", "M": "Movement time", "?": "Sleep stage ?"}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder with real recordings and hypnograms, which are not part of the project."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}; set HYPNOLENS_TEST_DATA to the folder that holds them")
+    return DATA
+
+
+def write_psg(path, channels, *, rate=100.0, record_s=30.0, unit="uV", start=None, limits=(-200.0, 200.0)):
+    """Write an EDF+ file; ``channels`` maps labels to µV ``(n_samples,)``."""
+    start = start or datetime(1989, 4, 24, 16, 13)
+    signals = [
+        edfio.EdfSignal(x, rate, label=label, physical_dimension=unit, physical_range=limits)
+        for label, x in channels.items()
+    ]
+    edf = edfio.Edf(
+        signals,
+        data_record_duration=record_s,
+        starttime=start.time(),
+        recording=edfio.Recording(startdate=start.date()),
+    )
+    edf.write(path)
+    return path
+
+
+def write_hypnogram(path, labels, *, start=None, onset=0.0, texts=RK):
+    """Write an EDF+ annotation file, one annotation an epoch of ``labels`` (keys of ``texts``)."""
+    start = start or datetime(1989, 4, 24, 16, 13)
+    entries = [edfio.EdfAnnotation(onset + 30.0 * i, 30.0, texts[label]) for i, label in enumerate(labels)]
+    edf = edfio.Edf([], starttime=start.time(), recording=edfio.Recording(startdate=start.date()), annotations=entries)
+    edf.write(path)
+    return path
+
+
+def write_pair(folder, name, labels, *, seed=0, **psg):
+    """A PSG of noise and its hypnogram, as long as ``labels``; returns both paths."""
+    rate = psg.get("rate", 100.0)
+    noise = np.random.default_rng(seed).normal(0, 20, round(len(labels) * 30 * rate)).clip(-190, 190)
+    folder.mkdir(parents=True, exist_ok=True)
+    return (
+        write_psg(folder / f"{name}-PSG.edf", {"EEG Fpz-Cz": noise}, **psg),
+        write_hypnogram(folder / f"{name}-Hypnogram.edf", labels),
+    )
+
+
+def make_epochs(stages, *, index=None, name="R1", rate=100.0, seed=0) -> Epochs:
+    """Epochs whose loudness depends on the stage, so that a network has something to learn."""
+    rng = np.random.default_rng(seed)
+    stages = np.asarray(stages, dtype=np.int8)
+    loud = 200.0 * (1 + stages[:, None].astype(float))
+    return Epochs(
+        signal=(rng.standard_normal((len(stages), round(30 * rate))) * loud).astype(np.int16),
+        stage=stages,
+        epoch_index=np.arange(len(stages), dtype=np.int32) if index is None else np.asarray(index, dtype=np.int32),
+        scale_uv=0.05,
+        rate=rate,
+        first_s=0.0,
+        recording=name,
+        subject=name,
+        night=1,
+        channel="EEG",
+        start_time="1989-04-24T16:13:00",
+        source_sha256="0" * 64,
+        dropped={"movement": 0, "unscored": 0, "trimmed": 0},
+        flags=[],
+    )

@@ -1,0 +1,100 @@
+"""EDF files: values against an independent reader, and damage that must be refused."""
+
+import mne
+import numpy as np
+import pytest
+
+from hypnolens.edf import read_annotations, read_channel
+from hypnolens.errors import RecordingError
+from tests.conftest import write_hypnogram, write_pair, write_psg
+
+
+@pytest.mark.parametrize("unit, factor", [("uV", 1.0), ("mV", 1e3)])
+def test_values_are_those_of_mne_in_microvolts(tmp_path, unit, factor):
+    x = np.random.default_rng(0).uniform(-1, 1, 6000)
+    path = write_psg(tmp_path / "a.edf", {"EEG Fpz-Cz": x, "EOG": -x}, unit=unit, limits=(-1, 1))
+    channel = read_channel(path, ["nothing", "EEG Fpz-Cz"], "a")
+    with_mne = mne.io.read_raw_edf(path, include=["EEG Fpz-Cz"], verbose="error").get_data()[0]
+    np.testing.assert_allclose(channel.signal, with_mne * 1e6, rtol=1e-6, atol=1e-6 * factor)
+    assert np.abs(channel.signal - x * factor).max() < factor * 2 / 65535
+    assert (channel.label, channel.rate, channel.limits) == ("EEG Fpz-Cz", 100.0, (-factor, factor))
+
+
+def test_real_recordings_agree_with_mne(data):
+    for name, label in {"dreams1": "C3-A1", "dreams2": "CZ-A1", "dynamo1": "EEG"}.items():
+        path = data / "real" / f"{name}-PSG.edf"
+        channel = read_channel(path, ["C3-A1", "CZ-A1", "EEG"], name)
+        raw = mne.io.read_raw_edf(path, verbose="error")
+        assert (channel.label, channel.rate) == (label, raw.info["sfreq"])
+        np.testing.assert_allclose(channel.signal, raw.get_data()[0] * 1e6, rtol=1e-6, atol=1e-4)
+
+
+def test_records_of_sixty_seconds_have_their_rate_per_second(tmp_path):
+    path, _ = write_pair(tmp_path, "a", "WW22", record_s=60.0)
+    assert read_channel(path, ["EEG Fpz-Cz"], "a").rate == 100.0
+
+
+def test_a_missing_channel_names_those_present(tmp_path):
+    path, _ = write_pair(tmp_path, "a", "WW")
+    with pytest.raises(RecordingError, match=r"^a: channel 'C3' or 'EEG' not found; a-PSG.edf has 'EEG Fpz-Cz'; set"):
+        read_channel(path, ["C3", "EEG"], "a")
+
+
+def _change(path, offset, value):
+    raw = bytearray(path.read_bytes())
+    raw[offset : offset + len(value)] = value
+    path.write_bytes(raw)
+
+
+# One signal, and the annotation signal that keeps time: per-signal fields are of 2 x width bytes from 256 on.
+@pytest.mark.parametrize(
+    "damage, words",
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[:-1000]), "cut short"),
+        (lambda p: p.write_bytes(p.read_bytes() + b"\0" * 1000), "longer than its header"),
+        (lambda p: p.write_bytes(b""), "is empty"),
+        (lambda p: p.write_bytes(b"0       "), "shorter than an EDF header"),
+        (lambda p: p.write_bytes(b"x" * 4000), "not a readable EDF"),
+        (lambda p: p.unlink(), "does not exist"),
+        (lambda p: _change(p, 236, b"-1      "), "not a readable EDF"),
+        (lambda p: _change(p, 236, b"9999    "), "cut short"),
+        (lambda p: _change(p, 244, b"-30     "), "not a readable EDF"),
+        (lambda p: _change(p, 244, b"0       "), "not a readable EDF"),
+        (lambda p: _change(p, 252, b"77  "), "not a readable EDF"),
+    ],
+)
+def test_damage_is_refused_in_one_line(tmp_path, damage, words):
+    path, _ = write_pair(tmp_path, "a", "WW22")
+    damage(path)
+    with pytest.raises(RecordingError, match=words) as caught:
+        read_channel(path, ["EEG Fpz-Cz"], "a")
+    assert str(caught.value).startswith("a: ") and "\n" not in str(caught.value) and ";" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "field, value, words",
+    [("dimension", b"degC", "is in 'degC'"), ("dimension", b"    ", "is in ''"), ("digital", b"0", "digital or phys")],
+)
+def test_what_cannot_be_microvolts_is_refused(tmp_path, field, value, words):
+    path, _ = write_pair(tmp_path, "a", "WW")
+    n_signals = int(path.read_bytes()[252:256])
+    if field == "dimension":
+        _change(path, 256 + n_signals * 96, value.ljust(8))
+    else:
+        for start in (120, 128):
+            _change(path, 256 + n_signals * start, value.ljust(8))
+    with pytest.raises(RecordingError, match=words):
+        read_channel(path, ["EEG Fpz-Cz"], "a")
+
+
+def test_annotations_come_in_order_with_their_start(tmp_path):
+    path = write_hypnogram(tmp_path / "h.edf", "W12")
+    annotations = read_annotations(path, "h")
+    assert [text for _, _, text in annotations.entries] == ["Sleep stage W", "Sleep stage 1", "Sleep stage 2"]
+    assert annotations.start.isoformat() == "1989-04-24T16:13:00"
+
+
+def test_a_signal_file_is_no_hypnogram(tmp_path):
+    path, _ = write_pair(tmp_path, "a", "WW")
+    with pytest.raises(RecordingError, match="holds no annotations"):
+        read_annotations(path, "a")

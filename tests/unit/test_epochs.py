@@ -1,0 +1,134 @@
+"""Epochs: the right samples under the right stage, at any rate, with gaps left visible."""
+
+import subprocess
+import sys
+
+import mne
+import numpy as np
+import pytest
+
+from hypnolens.epochs import extract, read_epochs, summary, write_epochs
+from hypnolens.errors import RecordingError
+from tests.conftest import write_hypnogram, write_pair, write_psg
+
+OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
+           "trim_wake_min": 30, "trim_rule": "drop-then-trim"}  # fmt: skip
+
+
+def _numbered(tmp_path, labels, *, rate=100.0, **psg):
+    """A recording whose epoch i is a constant i µV: what is under a stage can be read off."""
+    x = np.repeat(np.arange(len(labels), dtype=float), round(30 * rate))
+    psg = write_psg(tmp_path / "a-PSG.edf", {"EOG": -x, "EEG Fpz-Cz": x}, rate=rate, **psg)
+    return psg, write_hypnogram(tmp_path / "a-Hypnogram.edf", labels)
+
+
+def _levels(epochs):
+    return (epochs.signal.mean(axis=1) * epochs.scale_uv).round(1).tolist()
+
+
+@pytest.mark.parametrize("record_s", [1.0, 10.0, 30.0, 60.0])
+def test_each_stage_has_its_own_samples_and_gaps_stay(tmp_path, record_s):
+    epochs = extract(*_numbered(tmp_path, "W1M2?3R4", record_s=record_s), **OPTIONS)
+    assert epochs.epoch_index.tolist() == [0, 1, 3, 5, 6, 7]
+    assert epochs.stage.tolist() == [0, 1, 2, 3, 4, 3]
+    assert _levels(epochs) == [0.0, 1.0, 3.0, 5.0, 6.0, 7.0]
+    assert epochs.onset_s.tolist() == [0.0, 30.0, 90.0, 150.0, 180.0, 210.0]
+    assert epochs.dropped == {"movement": 1, "unscored": 1, "trimmed": 0}
+    assert "missing=2" in epochs.flags
+
+
+def test_wake_far_from_sleep_is_trimmed(tmp_path):
+    epochs = extract(*_numbered(tmp_path, "WWWWW22WWWWW"), **{**OPTIONS, "trim_wake_min": 1})
+    assert epochs.epoch_index.tolist() == [3, 4, 5, 6, 7, 8] and epochs.dropped["trimmed"] == 6
+    assert _levels(epochs) == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+
+
+@pytest.mark.parametrize("rate", [50.0, 125.0, 128.0, 200.0, 256.0])
+def test_resampling_keeps_a_tone_and_its_place(tmp_path, rate):
+    seconds = np.arange(round(120 * rate)) / rate
+    tone = 50 * np.sin(2 * np.pi * 7 * seconds)
+    psg = write_psg(tmp_path / "a-PSG.edf", {"EEG Fpz-Cz": tone}, rate=rate)
+    epochs = extract(psg, write_hypnogram(tmp_path / "a-Hypnogram.edf", "W222"), **OPTIONS)
+    assert epochs.signal.shape == (4, 3000)
+    wanted = 50 * np.sin(2 * np.pi * 7 * np.arange(12000) / 100)
+    np.testing.assert_allclose(epochs.signal[1:3].ravel() * epochs.scale_uv, wanted[3000:9000], atol=0.5)
+
+
+def test_native_rate_is_kept(tmp_path):
+    epochs = extract(*_numbered(tmp_path, "W22", rate=128.0), **{**OPTIONS, "sampling_rate_hz": "native"})
+    assert epochs.signal.shape == (3, 3840) and epochs.rate == 128.0
+
+
+def test_stored_values_are_within_half_a_step_of_those_mne_reads(data):
+    psg, hypnogram = (data / "real" / f"dynamo1-{kind}.edf" for kind in ("PSG", "Hypnogram"))
+    epochs = extract(psg, hypnogram, **{**OPTIONS, "channel": ["EEG"]})
+    raw = mne.io.read_raw_edf(psg, verbose="error").get_data()[0] * 1e6
+    difference = epochs.signal.ravel() * epochs.scale_uv - raw[: epochs.signal.size]
+    assert epochs.signal.shape == (167, 3000) and np.abs(difference).max() <= 0.51 * epochs.scale_uv
+
+
+def test_written_epochs_come_back(tmp_path):
+    epochs = extract(*write_pair(tmp_path, "a", "W122R"), **OPTIONS)
+    write_epochs(epochs, tmp_path / "a.safetensors")
+    again = read_epochs(tmp_path / "a.safetensors")
+    for field in ("signal", "stage", "epoch_index"):
+        np.testing.assert_array_equal(getattr(again, field), getattr(epochs, field))
+    assert summary(again) == summary(epochs) and again.scale_uv == epochs.scale_uv
+    assert summary(epochs) == {
+        "recording": "a", "subject": "s", "night": 1, "channel": "EEG Fpz-Cz", "sampling_rate_hz": 100.0, "epochs": 5,
+        "W": 1, "N1": 1, "N2": 2, "N3": 0, "R": 1, "dropped_movement": 0, "dropped_unscored": 0, "dropped_trimmed": 0,
+        "flags": "none", "source_sha256": epochs.source_sha256,
+    }  # fmt: skip
+
+
+def test_a_damaged_file_of_epochs_says_what_to_do(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_epochs(extract(*write_pair(tmp_path, "a", "W2"), **OPTIONS), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RecordingError, match=r"^a: .*damaged.*delete it and run again"):
+        read_epochs(path)
+
+
+def test_no_scored_epoch_is_an_error(tmp_path):
+    with pytest.raises(RecordingError, match="has no scored epoch"):
+        extract(*write_pair(tmp_path, "a", "??M?"), **OPTIONS)
+
+
+def test_a_rate_without_whole_epochs_is_refused(tmp_path):
+    with pytest.raises(RecordingError, match="no whole number of samples"):
+        extract(*write_pair(tmp_path, "a", "W2"), **{**OPTIONS, "sampling_rate_hz": 100.01})
+
+
+def test_quality_flags(tmp_path):
+    rng = np.random.default_rng(0)
+    seconds = np.arange(12000) / 200
+    x = rng.normal(0, 20, 12000) + 30 * np.sin(2 * np.pi * 50 * seconds)
+    flat = np.concatenate([x, np.zeros(6000), np.where(rng.random(6000) < 0.5, 200.0, -200.0)])
+    psg = write_psg(tmp_path / "a-PSG.edf", {"EEG Fpz-Cz": flat.clip(-200, 200)}, rate=200.0)
+    hypnogram = write_hypnogram(tmp_path / "a-Hypnogram.edf", "W222")
+    epochs = extract(psg, hypnogram, **{**OPTIONS, "sampling_rate_hz": "native"})
+    assert epochs.flags == ["flat=1", "clipped=1", "mains=50"]
+    loud = write_psg(tmp_path / "b-PSG.edf", {"EEG Fpz-Cz": 1e3 * x}, rate=200.0, limits=(-2e5, 2e5))
+    assert any(flag.startswith("amplitude=") for flag in extract(loud, hypnogram, **OPTIONS).flags)
+
+
+def test_twenty_two_hours_take_under_two_seconds_and_300_mb(tmp_path):
+    n_epochs = 22 * 120
+    noise = np.random.default_rng(0).normal(0, 20, n_epochs * 3000).clip(-190, 190)
+    channels = {"EEG Fpz-Cz": noise, **{f"other {i}": noise for i in range(2)}}
+    psg = write_psg(tmp_path / "a-PSG.edf", channels)
+    hypnogram = write_hypnogram(tmp_path / "a-Hypnogram.edf", "W" * 1000 + "2" * 900 + "W" * (n_epochs - 1900))
+    # In a process of its own, as in the pipeline: start-up and imports count, what pytest holds does not.
+    code = (
+        "import time; began = time.monotonic(); from pathlib import Path\n"
+        "from hypnolens.epochs import extract, write_epochs\n"
+        f"epochs = extract(Path({str(psg)!r}), Path({str(hypnogram)!r}), **{OPTIONS!r})\n"
+        f"write_epochs(epochs, Path({str(tmp_path / 'a.safetensors')!r}))\n"
+        # Not getrusage, whose peak a process inherits from its parent.
+        "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1]\n"
+        "print(time.monotonic() - began, int(peak) / 1024, len(epochs.stage))"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    # The faster of two, as the machine may be busy with something else.
+    seconds, megabytes, kept = min(tuple(map(float, run.stdout.split())) for run in runs)
+    assert kept == 1020 and seconds < 2 and megabytes < 300

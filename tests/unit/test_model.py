@@ -1,0 +1,117 @@
+"""The network: size, shapes, and where the cells of its map lie."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, cell_geometry, n_parameters
+
+SMALL = {"width": 2, "lstm_layers": 1, "lstm_hidden": 3, "head_hidden": (4,), "window": 5}
+
+
+def _by_hand(width=64, se=True, hidden=100, layers=3, head=(2000, 200)):
+    """Parameters counted from the paper's description."""
+    widths = [width, width, 2 * width, 4 * width, 8 * width]
+    count = 15 * width + 2 * width
+    for before, after in pairwise(widths):
+        for c_in in (before, after):
+            count += 7 * c_in * after + 7 * after * after + 4 * after
+            count += 2 * after * max(1, after // 16) if se else 0
+            count += c_in * after + 2 * after if c_in != after else 0
+    sizes = 8 * width
+    for _ in range(layers):
+        count += 2 * 4 * hidden * (sizes + hidden + 2)
+        sizes = 2 * hidden
+    for units in (*head, 5):
+        count += (sizes + 1) * units
+        sizes = units
+    return count
+
+
+def test_the_papers_network_has_10_59_million_parameters():
+    model = SEResNetBiLSTM(Architecture())
+    assert n_parameters(model) == _by_hand() and round(n_parameters(model) / 1e6, 2) == 10.59
+
+
+@pytest.mark.parametrize(
+    "options, by_hand",
+    [({"se": False}, {"se": False}), ({"lstm_layers": 1}, {"layers": 1}), ({"width": 8}, {"width": 8}),
+     ({"context": "none"}, {"layers": 0}), ({"head_hidden": ()}, {"head": ()})],
+)  # fmt: skip
+def test_options_change_the_parts_that_they_name(options, by_hand):
+    assert n_parameters(SEResNetBiLSTM(Architecture(**options))) == _by_hand(**by_hand)
+
+
+def test_every_parameter_is_used():
+    for options in ({}, {"context": "none"}, {"se": False}):
+        model = SEResNetBiLSTM(Architecture(**{**SMALL, **options}))
+        for block in model.modules():
+            if isinstance(block, BasicBlock):
+                torch.nn.init.ones_(block.norm2.weight)  # at zero it hides what is before it
+        model(torch.randn(7, 3000), torch.arange(5)[None] + torch.arange(3)[:, None]).sum().backward()
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+@pytest.mark.parametrize("rate, cells", [(50, 47), (100, 94), (125, 118), (128, 120)])
+def test_any_sampling_rate(rate, cells):
+    model = SEResNetBiLSTM(Architecture(**SMALL)).eval()
+    x = torch.randn(5, 30 * rate)
+    assert model.feature_map(x).shape == (5, 16, cells)
+    assert model(x, torch.arange(5)[None]).shape == (1, 5)
+
+
+def test_the_middle_of_the_window_is_staged():
+    """Without context, the logits of a window are those of its middle epoch, whatever stands around it."""
+    model = SEResNetBiLSTM(Architecture(**{**SMALL, "context": "none"})).eval()
+    x = torch.randn(9, 3000)
+    in_window = model(x, torch.tensor([[0, 1, 2, 3, 4], [8, 7, 2, -1, -1]]))
+    torch.testing.assert_close(in_window, model.classify(model.features(x[[2, 2]])[:, None]))
+
+
+def test_places_without_an_epoch_have_zero_features():
+    model = SEResNetBiLSTM(Architecture(**SMALL)).eval()
+    x = torch.randn(3, 3000)
+    features = model.features(x)
+    window = torch.stack([torch.zeros(16), torch.zeros(16), features[0], features[1], features[2]])[None]
+    torch.testing.assert_close(model(x, torch.tensor([[-1, -1, 0, 1, 2]])), model.classify(window))
+
+
+def test_shared_features_give_what_the_published_way_gives():
+    """The CNN once for each place of each window, as published, against once an epoch."""
+    model = SEResNetBiLSTM(Architecture(**SMALL)).eval()
+    x = torch.randn(12, 3000)
+    positions = torch.arange(8)[:, None] + torch.arange(5)
+    published = torch.stack([model.features(x[positions[:, place]]) for place in range(5)], dim=1)
+    torch.testing.assert_close(model(x, positions), model.classify(published), atol=1e-5, rtol=1e-5)
+
+
+def test_blocks_begin_as_their_shortcut_and_a_head_may_be_linear():
+    model = SEResNetBiLSTM(Architecture(**SMALL))
+    assert all((m.norm2.weight == 0).all() for m in model.modules() if isinstance(m, BasicBlock))
+    relu = [sum(isinstance(m, torch.nn.ReLU) for m in SEResNetBiLSTM(Architecture(**SMALL, head=head)).head)
+            for head in ("linear", "non-linear")]  # fmt: skip
+    assert relu == [0, 1]
+
+
+def test_cells_lie_where_a_pulse_shows_that_they_do():
+    """Centre and width of receptive fields from the gradient of single cells to the samples."""
+    model = SEResNetBiLSTM(Architecture(width=1, se=False)).double().eval()
+    for module in model.modules():  # all-positive weights: no path to a sample cancels or is cut by a ReLU
+        if isinstance(module, torch.nn.Conv1d):
+            torch.nn.init.constant_(module.weight, 0.1)
+        elif isinstance(module, BasicBlock):
+            torch.nn.init.ones_(module.norm2.weight)
+    for module in model.modules():
+        if isinstance(module, torch.nn.MaxPool1d):  # the maximum passes one sample only; its mean passes all
+            model.stem[3] = torch.nn.AvgPool1d(module.kernel_size, module.stride, module.padding)
+    first, step, field = 0.0, 32, 1291
+    x = torch.ones(1, 3000, dtype=torch.float64, requires_grad=True)
+    feature_map = model.feature_map(x)
+    for cell in (30, 47, 60):
+        (gradient,) = torch.autograd.grad(feature_map[0, :, cell].sum(), x, retain_graph=True)
+        reached = np.flatnonzero(gradient[0].numpy())
+        assert reached[-1] - reached[0] + 1 == field
+        assert (reached[-1] + reached[0]) / 2 == first + step * cell
+    assert cell_geometry(SEResNetBiLSTM(Architecture(width=1, se=False))) == (first, step, field)

@@ -1,0 +1,142 @@
+"""Training: learns, repeats itself, goes on after a kill as if nothing had happened, and forgets what is stale."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from hypnolens import training
+from hypnolens.inference import probabilities
+from hypnolens.metrics import confusion_matrix, scores
+from hypnolens.model import Architecture, SEResNetBiLSTM
+from hypnolens.training import Options, TrainingError, options_of, train, training_key
+from tests.conftest import make_epochs
+
+ARCHITECTURE = Architecture(width=2, dropout=0.2, lstm_layers=1, lstm_hidden=8, head_hidden=(), window=3)
+OPTIONS = Options(passes=4, patience=None, batch_windows=16, stretch=8, learning_rate=0.01, torch_threads=1)
+STAGES = np.repeat([0, 1, 2, 3, 4, 3, 2, 1], 6)
+TRAINING = [make_epochs(STAGES, name=name, seed=seed, rate=20) for seed, name in enumerate("ab")]
+VALIDATION = [make_epochs(STAGES[::-1].copy(), name="c", seed=9, rate=20)]
+
+
+def _train(checkpoint, *, options=OPTIONS, key="key", fold=0, sides=(TRAINING, VALIDATION)):
+    return train(
+        *sides, architecture=ARCHITECTURE, options=options, fold=fold, checkpoint=checkpoint, key=key, name="t"
+    )
+
+
+def _same(first: SEResNetBiLSTM, second: SEResNetBiLSTM) -> bool:
+    return all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+
+
+def _without_time(history):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+
+
+def test_it_learns_and_the_best_pass_is_kept(tmp_path):
+    options = Options(**{**OPTIONS.__dict__, "passes": 25})
+    model, history = _train(tmp_path / "c.pt", options=options)
+    kept = max(row["validation_macro_f1"] for row in history)
+    predicted = probabilities(model, VALIDATION[0], across_gaps=False, precision="fp32").argmax(axis=1)
+    score = scores(confusion_matrix(VALIDATION[0].stage, predicted))
+    assert score["macro_f1"] == pytest.approx(kept) and kept > 0.6
+    assert [row["windows"] for row in history] == [96] * 25
+    assert not model.training
+
+
+def test_the_same_seed_gives_the_same_network_and_another_does_not(tmp_path):
+    first, history = _train(tmp_path / "1.pt")
+    second, again = _train(tmp_path / "2.pt")
+    assert _same(first, second) and _without_time(history) == _without_time(again)
+    for number, other in enumerate([{"fold": 1}, {"options": Options(**{**OPTIONS.__dict__, "seed": 1})}]):
+        assert not _same(first, _train(tmp_path / f"o{number}.pt", **other)[0])
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing catches it."""
+
+
+@pytest.mark.parametrize("passes_before", [1, 3])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch, passes_before):
+    whole, history = _train(tmp_path / "whole.pt")
+    one_pass, calls = training._one_pass, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == passes_before + 1:
+            raise Killed
+        return one_pass(*args)
+
+    monkeypatch.setattr(training, "_one_pass", killed)
+    with pytest.raises(Killed):
+        _train(tmp_path / "c.pt")
+    resumed, again = _train(tmp_path / "c.pt")
+    assert len(calls) == OPTIONS.passes + 1  # one pass was begun twice, none was done twice
+    assert _same(whole, resumed) and _without_time(history) == _without_time(again)
+
+
+def test_a_kill_after_training_repeats_no_pass(tmp_path, monkeypatch):
+    whole, _ = _train(tmp_path / "c.pt")
+    monkeypatch.setattr(training, "_one_pass", lambda *args: pytest.fail("a pass was repeated"))
+    assert _same(whole, _train(tmp_path / "c.pt")[0])
+
+
+@pytest.mark.parametrize("damage", ["key", "cut", "pickle"])
+def test_a_stale_or_damaged_checkpoint_is_discarded_with_a_line(tmp_path, caplog, damage):
+    fresh, _ = _train(tmp_path / "fresh.pt", key="new")
+    path = tmp_path / "c.pt"
+    _train(path, key="old", options=Options(**{**OPTIONS.__dict__, "seed": 7}))
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "pickle":
+        path.write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    with caplog.at_level(logging.WARNING, logger="hypnolens"):
+        model, _ = _train(path, key="new")
+    assert _same(model, fresh)
+    assert [r.getMessage() for r in caplog.records if "checkpoint discarded" in r.getMessage()]
+
+
+def test_the_key_changes_with_all_that_decides():
+    experiment = {"width": 2}
+    sides = [TRAINING, VALIDATION]
+    base = training_key(experiment, 0, "code", sides)
+    assert base == training_key(dict(experiment), 0, "code", [list(TRAINING), list(VALIDATION)])
+    changed = make_epochs(STAGES, name="a", seed=5, rate=20)
+    others = [
+        training_key({"width": 3}, 0, "code", sides),
+        training_key(experiment, 1, "code", sides),
+        training_key(experiment, 0, "edoc", sides),
+        training_key(experiment, 0, "code", [TRAINING, TRAINING]),
+        training_key(experiment, 0, "code", [VALIDATION, TRAINING]),
+        training_key(experiment, 0, "code", [[changed, TRAINING[1]], VALIDATION]),
+    ]
+    assert len({base, *others}) == 7
+
+
+def test_early_stopping_waits_for_its_patience(tmp_path):
+    options = Options(**{**OPTIONS.__dict__, "passes": 50, "patience": 2, "learning_rate": 1e-12})
+    _, history = _train(tmp_path / "c.pt", options=options)
+    last_best = max(row["pass"] for row in history if row["best"])
+    assert len(history) == last_best + 2 < 50
+
+
+def test_a_loss_that_explodes_stops_with_a_clear_line(tmp_path):
+    broken = make_epochs(STAGES, name="a", rate=20)
+    object.__setattr__(broken, "scale_uv", float("nan"))
+    with pytest.raises(TrainingError, match=r"t: the loss is nan in pass 1; lower learning_rate"):
+        _train(tmp_path / "c.pt", sides=([broken], VALIDATION))
+
+
+def test_the_cosine_falls_from_the_rate_to_nearly_nothing():
+    options = Options(passes=10, learning_rate=0.1, schedule="cosine")
+    rates = [training._rate(options, number) for number in range(1, 11)]
+    assert rates[0] == 0.1 and rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.003
+    assert training._rate(Options(learning_rate=0.1), 9) == 0.1
+
+
+def test_keys_of_an_experiment_reach_network_and_training():
+    architecture, options = options_of({"width": 3, "window": 7, "passes": 2, "seed": 5, "model": "se-resnet-bilstm"})
+    assert (architecture.width, architecture.window, options.passes, options.seed) == (3, 7, 2, 5)

@@ -1,0 +1,61 @@
+"""Runs of the whole pipeline on recordings and a network as small as they can be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+TINY = {"from": "demo", "width": 1, "lstm_hidden": 4, "window": 3, "passes": 2, "patience": None, "batch_windows": 32}
+SIMULATED = {"kind": "simulate", "subjects": 3, "hours": 0.5, "experiments": ["tiny"]}
+
+
+class Pipeline:
+    """Snakemake in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def configure(self, *, datasets, experiments=None) -> None:
+        config = {
+            "run": list(datasets), "datasets": datasets, "experiments": {"tiny": TINY, **(experiments or {})}
+        }  # fmt: skip
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    def run(self, *arguments, cores=2, root=ROOT) -> subprocess.CompletedProcess:
+        """Run, and return what was printed, standard output and error together, as ``stdout``."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--cores", str(cores)]
+        configured = ["--configfile", "config.yaml"] if (self.folder / "config.yaml").exists() else []
+        return subprocess.run(
+            [*map(str, command), *configured, *arguments],
+            cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900,
+        )  # fmt: skip
+
+    def planned(self, *arguments, root=ROOT) -> dict[str, int]:
+        """Jobs that would run, by rule."""
+        run = self.run("--dry-run", "--quiet", "rules", *arguments, root=root)
+        assert run.returncode == 0, run.stdout
+        counts = {}
+        for line in run.stdout.splitlines():
+            words = line.split()
+            if len(words) == 2 and words[1].isdigit() and words[0] != "total":
+                counts[words[0]] = int(words[1])
+        return counts
+
+
+@pytest.fixture
+def pipeline(tmp_path) -> Pipeline:
+    return Pipeline(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Pipeline:
+    """A chain run to its report on three simulated half-hours. Tests leave it as they find it."""
+    pipeline = Pipeline(tmp_path_factory.mktemp("finished"))
+    pipeline.configure(datasets={"mini": SIMULATED})
+    run = pipeline.run()
+    assert run.returncode == 0, run.stdout
+    return pipeline

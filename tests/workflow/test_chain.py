@@ -1,0 +1,175 @@
+"""The chain from EDF to report: what comes out, that it repeats itself, and what bad input does to it."""
+
+import json
+import re
+import shutil
+
+import edfio
+import pandas as pd
+import pytest
+
+from hypnolens.epochs import read_epochs
+from tests.conftest import RK, write_hypnogram, write_pair
+from tests.workflow.conftest import SIMULATED, TINY
+
+EXPECTED_STAGE = {RK[label]: stage for label, stage in
+                  [("W", "W"), ("1", "N1"), ("2", "N2"), ("3", "N3"), ("4", "N3"), ("R", "R")]}  # fmt: skip
+
+
+def _predictions(folder, dataset, experiment="tiny"):
+    paths = sorted((folder / "results" / dataset / experiment).glob("fold-*/predictions.parquet"))
+    return pd.concat([pd.read_parquet(path).assign(fold=number) for number, path in enumerate(paths)])
+
+
+def test_everything_that_was_promised_is_there(finished):
+    results, reports = finished.folder / "results" / "mini", finished.folder / "reports" / "mini"
+    metrics = json.loads((results / "tiny" / "metrics.json").read_text())
+    assert (metrics["n_subjects"], metrics["n_folds"]) == (3, 3)
+    assert 0.0 <= metrics["macro_f1"] <= 1.0 and metrics["ci95"].keys() >= {"accuracy", "macro_f1", "kappa"}
+    assert len(pd.read_table(results / "tiny" / "metrics_by_recording.tsv")) == 3
+    for fold in range(3):
+        folder = results / "tiny" / f"fold-{fold}"
+        assert {"model.safetensors", "model.json", "history.tsv", "predictions.parquet"} <= {
+            path.name for path in folder.iterdir()
+        }
+        history = pd.read_table(folder / "history.tsv")
+        assert history["pass"].tolist() == [1, 2]
+    for figure in ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "tsne"):
+        assert (reports / "tiny" / "figures" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (reports / "tiny" / "figures" / f"{figure}.svg").read_text()
+    assert (reports / "tables" / "scores.tsv").is_file() and (reports / "report.ipynb").is_file()
+
+
+def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
+    page = (finished.folder / "reports" / "mini" / "report.html").read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page) and "<script" not in page
+    assert page.count("data:image/png;base64,") == 5
+    metrics = json.loads((finished.folder / "results" / "mini" / "tiny" / "metrics.json").read_text())
+    assert f"{metrics['macro_f1']:.3f}" in page and "Simulated nights" in page
+
+
+def test_each_kept_epoch_is_predicted_once_by_a_network_that_never_saw_its_subject(finished):
+    predictions = _predictions(finished.folder, "mini")
+    kept = []
+    for path in sorted((finished.folder / "results" / "mini" / "epochs").glob("*.safetensors")):
+        epochs = read_epochs(path)
+        kept += [(epochs.recording, index) for index in epochs.epoch_index.tolist()]
+    assert sorted(zip(predictions["recording"], predictions["epoch_index"], strict=True)) == sorted(kept)
+    for fold, rows in predictions.groupby("fold"):
+        card = json.loads((finished.folder / f"results/mini/tiny/fold-{fold}/model.json").read_text())
+        seen = {*card["recordings"]["train"], *card["recordings"]["validation"]}
+        assert set(rows["recording"]) == set(card["recordings"]["test"]) and not set(rows["recording"]) & seen
+    probabilities = predictions[["p_W", "p_N1", "p_N2", "p_N3", "p_R"]]
+    assert (probabilities.sum(axis=1) - 1).abs().max() < 1e-5
+    assert (predictions["stage_pred"] == probabilities.idxmax(axis=1).str[2:]).all()
+
+
+def test_a_run_from_nothing_on_one_core_gives_the_same_predictions(finished, pipeline):
+    pipeline.configure(datasets={"mini": SIMULATED})
+    wanted = [f"results/mini/tiny/fold-{fold}/predictions.parquet" for fold in range(3)]
+    run = pipeline.run(*wanted, cores=1)
+    assert run.returncode == 0, run.stdout
+    pd.testing.assert_frame_equal(_predictions(pipeline.folder, "mini"), _predictions(finished.folder, "mini"))
+
+
+def test_snakemakes_own_report_has_the_figures(finished):
+    run = finished.run("--report", "snakemake.html")
+    assert run.returncode == 0, run.stdout
+    page = (finished.folder / "snakemake.html").read_text()
+    assert "confusion matrix" in page and "training curves" in page
+
+
+def test_five_real_recordings_run_to_the_report(data, pipeline):
+    real = {"kind": "folder", "path": str(data / "real"), "channel": ["C3-A1", "CZ-A1", "EEG"], "experiments": ["tiny"]}
+    pipeline.configure(datasets={"real": real})
+    run = pipeline.run()
+    assert run.returncode == 0, run.stdout
+    predictions = _predictions(pipeline.folder, "real")
+    assert len(predictions) == 407
+    for recording, rows in predictions.groupby("recording"):
+        # The expert's stage of every epoch, spelled out from the file by another reader.
+        hypnogram = edfio.read_edf(data / "real" / f"{recording}-Hypnogram.edf")
+        by_expert = [EXPECTED_STAGE[a.text] for a in hypnogram.annotations for _ in range(round(a.duration / 30))]
+        assert rows["epoch_index"].tolist() == list(range(len(by_expert)))
+        assert rows["stage_true"].tolist() == by_expert
+        assert rows["onset_s"].tolist() == [30.0 * i for i in range(len(by_expert))]
+        assert read_epochs(pipeline.folder / f"results/real/epochs/{recording}.safetensors").signal.shape[1] == 3000
+    assert "fold 4: no epoch of R on the train side" in (pipeline.folder / "reports/real/report.html").read_text()
+
+
+def _missing_partner(folder):
+    (folder / "bad-Hypnogram.edf").unlink()
+
+
+def _missing_psg(folder):
+    (folder / "bad-PSG.edf").unlink()
+
+
+def _cut_short(folder):
+    path = folder / "bad-PSG.edf"
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def _empty(folder):
+    (folder / "bad-PSG.edf").write_bytes(b"")
+
+
+def _unknown_label(folder):
+    write_hypnogram(folder / "bad-Hypnogram.edf", "WX", texts={**RK, "X": "Stage Z"})
+
+
+def _unscored(folder):
+    write_hypnogram(folder / "bad-Hypnogram.edf", "????")
+
+
+def _other_channel(folder):
+    path = folder / "bad-PSG.edf"
+    path.write_bytes(path.read_bytes().replace(b"EEG Fpz-Cz", b"EEG Pz-Oz "))
+
+
+@pytest.mark.parametrize(
+    "damage, words",
+    [
+        (_missing_partner, "has no hypnogram bad-Hypnogram.edf"),
+        (_missing_psg, "has no psg bad-PSG.edf"),
+        (_cut_short, "is cut short"),
+        (_empty, "is empty"),
+        (_unknown_label, "unknown label 'Stage Z'"),
+        (_unscored, "has no scored epoch"),
+        (_other_channel, "has 'EEG Pz-Oz'"),
+    ],
+)
+def test_a_bad_recording_is_the_last_line_and_the_others_are_kept(pipeline, damage, words):
+    folder = pipeline.folder / "psg"
+    for number, name in enumerate(["bad", "good1", "good2"]):
+        write_pair(folder, name, "W122R3", seed=number)
+    damage(folder)
+    mine = {"kind": "folder", "path": "psg", "experiments": ["tiny"]}
+    pipeline.configure(datasets={"mine": mine})
+    run = pipeline.run("results/mine/recordings.tsv")
+    last = run.stdout.splitlines()[-1]
+    assert run.returncode != 0 and last.startswith("bad: ") and words in last and "; " in last
+    assert "Traceback" not in run.stdout
+    log = (pipeline.folder / "results/mine/logs/epochs/bad.log").read_text().splitlines()
+    assert log[-1] == last and not any("Traceback" in line for line in log)
+    kept = {path.stem for path in (pipeline.folder / "results/mine/epochs").glob("*")}
+    assert kept == {"good1", "good2"}
+
+
+def test_after_a_bad_recording_is_mended_only_it_is_extracted(pipeline):
+    folder = pipeline.folder / "psg"
+    for number, name in enumerate(["bad", "good1", "good2"]):
+        write_pair(folder, name, "W122R3", seed=number)
+    shutil.move(folder / "bad-Hypnogram.edf", folder / "elsewhere.edf")
+    pipeline.configure(datasets={"mine": {"kind": "folder", "path": "psg", "experiments": ["tiny"]}})
+    assert pipeline.run("results/mine/recordings.tsv").returncode != 0
+    shutil.move(folder / "elsewhere.edf", folder / "bad-Hypnogram.edf")
+    assert pipeline.planned("results/mine/recordings.tsv") == {"epochs": 1, "recordings": 1}
+
+
+def test_tiny_networks_are_told_apart_by_their_experiment(finished):
+    card = json.loads((finished.folder / "results/mini/tiny/fold-0/model.json").read_text())
+    assert {key: card["experiment"][key] for key in TINY if key != "from"} == {
+        k: v for k, v in TINY.items() if k != "from"
+    }
+    assert {"commit", "version_torch", "platform"} <= card["made"].keys()
