@@ -132,7 +132,11 @@ def _complete(entry: Any, schema: Mapping[str, Any], where: str) -> dict[str, An
 
 
 def _check(value: Any, schema: Mapping[str, Any], where: str) -> None:
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    # What is missing first: without its kind, a dataset's other keys cannot be judged.
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(value),
+        key=lambda error: (error.validator != "required", list(map(str, error.path))),
+    )
     if errors:
         error = errors[0]
         place = ".".join(filter(None, [where, *map(str, error.absolute_path)]))

@@ -3,6 +3,9 @@
 After Sharma et al. 2023, "A Deep Dive into Sleep: Single-Channel EEG-Based Sleep Stage Classification with Model
 Interpretability" (arXiv 2309.07156), whose values are the defaults. Shapes at width 64 and 100 Hz stand behind the
 lines: n epochs, B windows of W epochs, C = 512 features.
+
+A signal is an image of height one: torch computes the same convolutions faster in two dimensions with channels last
+than in one dimension (training steps took 0.76, 0.80 and 0.89 of the time at width 8, 16 and 64 on one core of a Xeon).
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +35,11 @@ class Architecture:
     window: int = 9
 
 
+def convolution(channels_in: int, channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution over time that keeps the length but for its stride, without bias: a norm follows."""
+    return nn.Conv2d(channels_in, channels, (1, kernel), (1, stride), padding=(0, kernel // 2), bias=False)
+
+
 class SqueezeExcitation(nn.Module):
     """Channel weights from channel means (Hu et al. 2018), with a reduction of 16 and no bias."""
 
@@ -46,8 +54,8 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh ``(n, channels, n_cells)``."""
-        return x * self.weigh(x.mean(dim=2)).unsqueeze(2)
+        """Weigh ``(n, channels, 1, n_cells)``."""
+        return x * self.weigh(x.mean(dim=(2, 3)))[:, :, None, None]
 
 
 class BasicBlock(nn.Module):
@@ -55,20 +63,18 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, stride: int, *, se: bool, dropout: float) -> None:
         super().__init__()
-        self.conv1 = nn.Conv1d(channels_in, channels, 7, stride, padding=3, bias=False)
-        self.norm1 = nn.BatchNorm1d(channels)
+        self.conv1 = convolution(channels_in, channels, 7, stride)
+        self.norm1 = nn.BatchNorm2d(channels)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = nn.Conv1d(channels, channels, 7, padding=3, bias=False)
-        self.norm2 = nn.BatchNorm1d(channels)
+        self.conv2 = convolution(channels, channels, 7)
+        self.norm2 = nn.BatchNorm2d(channels)
         self.se = SqueezeExcitation(channels) if se else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv1d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm1d(channels)
-            )
+            self.shortcut = nn.Sequential(convolution(channels_in, channels, 1, stride), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """From ``(n, channels_in, n_cells)`` to ``(n, channels, n_cells / stride)``."""
+        """From ``(n, channels_in, 1, n_cells)`` to ``(n, channels, 1, n_cells / stride)``."""
         y = torch.relu(self.norm1(self.conv1(x)))
         y = self.se(self.norm2(self.conv2(self.dropout(y))))
         return torch.relu(y + self.shortcut(x))
@@ -85,10 +91,10 @@ class SEResNetBiLSTM(nn.Module):
         super().__init__()
         self.architecture = a = architecture
         self.stem = nn.Sequential(
-            nn.Conv1d(1, a.width, 15, 2, padding=7, bias=False),
-            nn.BatchNorm1d(a.width),
+            convolution(1, a.width, 15, 2),
+            nn.BatchNorm2d(a.width),
             nn.ReLU(),
-            nn.MaxPool1d(3, 2, padding=1),
+            nn.MaxPool2d((1, 3), (1, 2), padding=(0, 1)),
         )
         widths = [a.width * factor for factor in (1, 1, 2, 4, 8)]
         self.stages = nn.ModuleList(
@@ -114,13 +120,14 @@ class SEResNetBiLSTM(nn.Module):
             layers += [nn.Linear(before, after)] + [nn.ReLU()] * (a.head == "non-linear")
         self.head = nn.Sequential(*layers, nn.Linear(sizes[-1], len(STAGES)))
         self._initialise()
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Output of the last block for epochs in µV ``(n, n_samples)``: ``(n, C, n_cells)``."""
-        x = self.stem(x.unsqueeze(1))  # (n, 64, 750)
+        x = self.stem(x[:, None, None].contiguous(memory_format=torch.channels_last))  # (n, 64, 1, 750)
         for stage in self.stages:
-            x = stage(x)  # (n, 64, 750), (n, 128, 375), (n, 256, 188), (n, 512, 94)
-        return x
+            x = stage(x)  # (n, 64, 1, 750), (n, 128, 1, 375), (n, 256, 1, 188), (n, 512, 1, 94)
+        return x.squeeze(2)
 
     def features(self, x: Tensor) -> Tensor:
         """Features of epochs in µV ``(n, n_samples)``: ``(n, C)``."""
@@ -154,16 +161,13 @@ class SEResNetBiLSTM(nn.Module):
     def layers(self) -> Iterator[tuple[int, int, int]]:
         """Kernel, stride and padding of the layers along the longest path from a sample to the feature map."""
         for module in self.modules():
-            if isinstance(module, nn.Conv1d) and module.kernel_size[0] > 1:
-                yield module.kernel_size[0], module.stride[0], int(module.padding[0])
-            elif isinstance(module, nn.MaxPool1d):
-                kernel, stride, padding = module.kernel_size, module.stride, module.padding
-                yield int(kernel), int(stride), int(padding)  # type: ignore[arg-type]
+            if isinstance(module, nn.Conv2d | nn.MaxPool2d) and module.kernel_size[1] > 1:  # type: ignore[index]
+                yield tuple(size[1] for size in (module.kernel_size, module.stride, module.padding))  # type: ignore
 
     def _initialise(self) -> None:
         """He initialisation; the last norm of a block starts at zero, so that the block begins as its shortcut."""
         for module in self.modules():
-            if isinstance(module, nn.Conv1d):
+            if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, BasicBlock):
                 nn.init.zeros_(module.norm2.weight)

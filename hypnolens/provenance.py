@@ -13,7 +13,7 @@ from pathlib import Path
 WITHOUT_EFFECT = {"hypnolens", "hypnolens.logs", "hypnolens.errors"}
 
 
-def code_version(root: Path, script: str, *modules: str) -> str:
+def code_version(root: Path, script: str, *more: str) -> str:
     """Content hash of a script and of all hypnolens modules that it imports, directly or through others.
 
     Snakemake compares scripts by modification time and does not see what they import. With this hash among a
@@ -26,8 +26,9 @@ def code_version(root: Path, script: str, *modules: str) -> str:
         Folder that holds ``workflow/scripts`` and the package ``hypnolens``.
     script
         Name of the script without ``.py``.
-    modules
-        Modules to add that the script imports by name at run time, such as ``hypnolens.plots.tsne``.
+    more
+        What cannot be found by reading import statements: modules that the script imports by name at run time, such as
+        ``hypnolens.plots.tsne``, and other files that it reads, as paths from ``root``.
 
     Returns
     -------
@@ -35,8 +36,8 @@ def code_version(root: Path, script: str, *modules: str) -> str:
         Twelve hexadecimal digits.
     """
     path = root / "workflow" / "scripts" / f"{script}.py"
-    found = {path}
-    for module in (*_imports(path), *modules):
+    found = {path, *(root / file for file in more if "/" in file)}
+    for module in (*_imports(path), *(module for module in more if "/" not in module)):
         _follow(root, module, found)
     digest = hashlib.sha256()
     for path in sorted(found):

@@ -18,7 +18,7 @@ def _network(**options):
     for module in model.modules():  # as after training: blocks do something, norms have seen data
         if isinstance(module, BasicBlock):
             torch.nn.init.normal_(module.norm2.weight)
-        elif isinstance(module, torch.nn.BatchNorm1d):
+        elif isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
     return model
 

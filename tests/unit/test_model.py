@@ -99,13 +99,13 @@ def test_cells_lie_where_a_pulse_shows_that_they_do():
     """Centre and width of receptive fields from the gradient of single cells to the samples."""
     model = SEResNetBiLSTM(Architecture(width=1, se=False)).double().eval()
     for module in model.modules():  # all-positive weights: no path to a sample cancels or is cut by a ReLU
-        if isinstance(module, torch.nn.Conv1d):
+        if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.constant_(module.weight, 0.1)
         elif isinstance(module, BasicBlock):
             torch.nn.init.ones_(module.norm2.weight)
     for module in model.modules():
-        if isinstance(module, torch.nn.MaxPool1d):  # the maximum passes one sample only; its mean passes all
-            model.stem[3] = torch.nn.AvgPool1d(module.kernel_size, module.stride, module.padding)
+        if isinstance(module, torch.nn.MaxPool2d):  # the maximum passes one sample only; its mean passes all
+            model.stem[3] = torch.nn.AvgPool2d(module.kernel_size, module.stride, module.padding)
     first, step, field = 0.0, 32, 1291
     x = torch.ones(1, 3000, dtype=torch.float64, requires_grad=True)
     feature_map = model.feature_map(x)

@@ -33,9 +33,9 @@ wildcard_constraints:
     fold=r"\d+",
 
 
-def code_version(script, *modules):
-    """Content hash of a script and of all of hypnolens that it runs."""
-    return provenance.code_version(ROOT, script, *modules)
+def code_version(script, *more):
+    """Content hash of a script and of all of hypnolens that it runs, and of more modules or files."""
+    return provenance.code_version(ROOT, script, *more)
 
 
 @cache

@@ -10,7 +10,6 @@ rule report:
         cards=of_each_experiment("results/{dataset}/{experiment}/fold-0/model.json"),
         tables=of_each_experiment("reports/{dataset}/{experiment}/tables/stages.tsv"),
         figures=figures_of_dataset,
-        template=f"{workflow.basedir}/workflow/notebooks/report.ipynb",
     output:
         scores="reports/{dataset}/tables/scores.tsv",
         notebook="reports/{dataset}/report.ipynb",
@@ -33,6 +32,6 @@ rule report:
     params:
         dataset=lambda wildcards: dataset_of(wildcards.dataset),
         experiments=lambda wildcards: dataset_of(wildcards.dataset)["experiments"],
-        code=code_version("report"),
+        code=code_version("report", "workflow/notebooks/report.ipynb"),
     script:
         "../scripts/report.py"

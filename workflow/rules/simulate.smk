@@ -23,6 +23,6 @@ rule simulate:
         mem_mb=1500,
         runtime=10,
     params:
-        code=code_version("simulate"),
+        code=code_version("simulate", "hypnolens/data/sleepedf_statistics.json"),
     script:
         "../scripts/simulate.py"

@@ -14,5 +14,5 @@ with logged(snakemake.log[0]):
     scores.to_csv(snakemake.output.scores, sep="\t", index=False)
     notebook = Path(snakemake.output.notebook)
     parameters = {"dataset": dataset, "experiments": names, "options": dict(snakemake.params.dataset)}
-    execute(Path(snakemake.input.template), notebook, parameters)
+    execute(Path(snakemake.scriptdir).parent / "notebooks" / "report.ipynb", notebook, parameters)
     export(notebook, Path(snakemake.output.html), title=f"hypnolens: {dataset}")

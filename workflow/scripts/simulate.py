@@ -13,5 +13,7 @@ with logged(snakemake.log[0]) as log:
         psg=Path(snakemake.output.psg),
         hypnogram=Path(snakemake.output.hypnogram),
         events=Path(snakemake.output.events),
+        subject=f"SIM{snakemake.wildcards.subject}",
+        number=night,
     )
     log.info("%d epochs, %d events", len(simulated.stages), len(simulated.events))

@@ -1,0 +1,86 @@
+"""The configuration: merging, inheritance, seeds, and documentation that keeps up."""
+
+import re
+
+import pytest
+import yaml
+
+from hypnolens.configuration import load
+from hypnolens.errors import ConfigurationError
+from tests.conftest import ROOT
+
+
+def _schema(name):
+    return yaml.safe_load((ROOT / "workflow" / "schemas" / f"{name}.schema.yaml").read_text())
+
+
+def test_what_ships_is_always_known_and_may_be_changed_key_by_key():
+    configuration = load({"run": ["sim"], "datasets": {"sim": {"subjects": 9}}}, ROOT)
+    shipped = yaml.safe_load((ROOT / "config" / "datasets" / "sim.yaml").read_text())
+    assert configuration.datasets["sim"]["subjects"] == 9
+    assert configuration.datasets["sim"]["hours"] == shipped["hours"]
+    assert {"sim", "sleep-edf-20", "sleep-edf-78", "shhs"} <= configuration.datasets.keys()
+    assert {"paper", "demo"} <= configuration.experiments.keys()
+
+
+def test_another_kind_replaces_a_dataset_whole():
+    configuration = load({"datasets": {"sim": {"kind": "folder", "path": "x"}}}, ROOT)
+    assert configuration.datasets["sim"]["path"] == "x" and "hours" not in configuration.datasets["sim"]
+
+
+def test_an_experiment_starts_from_another_and_seeds_make_runs():
+    experiments = {"a": {"from": "demo", "width": 3}, "b": {"from": "a", "seeds": [0, 4]}}
+    configuration = load({"experiments": experiments, "datasets": {"sim": {"experiments": ["b", "a"]}}}, ROOT)
+    assert configuration.datasets["sim"]["experiments"] == ["b-seed0", "b-seed4", "a"]
+    demo, four = configuration.experiments["demo"], configuration.experiments["b-seed4"]
+    assert four == {**demo, "width": 3, "seed": 4}
+
+
+def test_the_papers_values():
+    paper = load({}, ROOT).experiments["paper"]
+    wanted = {"width": 64, "lstm_layers": 3, "lstm_hidden": 100, "window": 9, "stride": 3, "batch_windows": 128,
+              "passes": 60, "learning_rate": 0.001, "dropout": 0.2, "head_hidden": [2000, 200], "se": True}  # fmt: skip
+    assert {key: paper[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        ({"experiments": {"a": {"from": "b"}, "b": {"from": "a"}}}, "starts from itself"),
+        ({"experiments": {"a": {"from": "nothing"}}}, "'nothing' is not defined"),
+        ({"experiments": {"demo": {"widht": 4}}}, "unknown key 'widht' (did you mean 'width'?)"),
+        ({"experiments": {"demo": {"precision": "fp8"}}}, "value 'fp8' is not allowed; allowed are auto, fp32, bf16"),
+        ({"datasets": {"a b": {"kind": "simulate"}}}, "value 'a b' is not allowed; allowed: letters"),
+        ({"datasets": {"x": {"kind": "folder"}}}, "key 'path' is missing"),
+        ({"datasets": {"x": {"path": "y"}}}, "key 'kind' is missing; allowed are sleepedf, shhs, folder, simulate"),
+        ({"datasets": {"x": {"kind": "folder", "path": "y", "hours": 2}}}, "unknown key 'hours'"),
+        ({"datasets": {"sim": {"folds": "three"}}}, "value 'three' is not allowed; allowed: published, leave-one"),
+        ({"datasets": {"sim": {"validation": 1}}}, "value 1 is not allowed"),
+        ({"datasets": {"sim": None}}, "value None is not allowed"),
+    ],
+)
+def test_mistakes_name_the_key_the_value_and_what_is_allowed(config, words):
+    with pytest.raises(ConfigurationError, match=re.escape(words)) as caught:
+        load(config, ROOT)
+    assert str(caught.value).startswith("configuration: ") and "\n" not in str(caught.value)
+
+
+def test_every_key_is_explained_with_its_default():
+    text = (ROOT / "config" / "README.md").read_text()
+    dataset, experiment = _schema("dataset"), _schema("experiment")
+    kinds = {key: sub for kind in dataset["$defs"].values() for key, sub in kind["properties"].items()}
+    for key, sub in {**kinds, **dataset["properties"], **experiment["properties"]}.items():
+        assert sub["description"], key
+        rows = [line for line in text.splitlines() if line.startswith(f"| `{key}` |")]
+        assert rows or key in ("subjects", "path"), key
+        if rows and "default" in sub and key != "kind":
+            shown = yaml.safe_dump(sub["default"], default_flow_style=True).split("\n")[0]
+            assert any(f"`{shown}`" in row for row in rows), (key, shown)
+
+
+def test_every_key_of_the_table_exists():
+    known = {*_schema("config")["properties"], *_schema("dataset")["properties"], *_schema("experiment")["properties"]}
+    for kind in _schema("dataset")["$defs"].values():
+        known |= kind["properties"].keys()
+    documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "config" / "README.md").read_text(), re.M)
+    assert set(documented) - known == {"from"}

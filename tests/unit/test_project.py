@@ -1,0 +1,112 @@
+"""The project itself: pins that agree, code hashes that see what they should, a light Snakefile."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hypnolens.logs import failures
+from hypnolens.provenance import code_version, record
+from tests.conftest import ROOT
+
+
+def _lock():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return dict(line.lower().split("==") for line in lines if "==" in line)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_environments_pin_what_the_lock_file_pins(path):
+    environment = yaml.safe_load(path.read_text())
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    (pins,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert dict(pin.split("==") for pin in pins).items() <= _lock().items()
+
+
+def test_the_lock_file_has_every_dependency_of_the_project():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    names = {re.split(r"[<>=\[]", entry)[0].lower() for entry in wanted}
+    assert names <= _lock().keys()
+
+
+def test_every_rule_has_its_environment():
+    used = re.findall(r"envs/(\w+)\.yaml", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")))
+    assert set(used) == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+
+
+def test_what_the_snakefile_imports_needs_only_what_snakemake_brings():
+    modules = "configuration, datasets, folds, provenance, errors, logs"
+    code = (
+        f"import sys; from hypnolens import {modules}\n"
+        "print(sorted({'numpy', 'pandas', 'torch', 'scipy', 'sklearn', 'edfio', 'matplotlib'} & sys.modules.keys()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def _project(tmp_path: Path) -> Path:
+    for path, text in {
+        "workflow/scripts/s.py": "from hypnolens.a import f\n",
+        "hypnolens/__init__.py": "",
+        "hypnolens/a.py": "from hypnolens import b\nimport json\n",
+        "hypnolens/b.py": "import hypnolens.c\n",
+        "hypnolens/c.py": "X = 1\n",
+        "hypnolens/logs.py": "",
+        "hypnolens/unused.py": "X = 1\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path, seen",
+    [("workflow/scripts/s.py", True), ("hypnolens/a.py", True), ("hypnolens/c.py", True),
+     ("hypnolens/unused.py", False), ("hypnolens/logs.py", False)],
+)  # fmt: skip
+def test_a_code_version_sees_what_a_script_imports_through_others(tmp_path, path, seen):
+    # In a process each time, as files are read once a process.
+    root = _project(tmp_path)
+    command = [sys.executable, "-c", "import sys; from pathlib import Path; from hypnolens.provenance import *\n"
+               "print(code_version(Path(sys.argv[1]), 's'))", str(root)]  # fmt: skip
+
+    def version():
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    before = version()
+    with (root / path).open("a") as file:
+        file.write("Y = 2\n")
+    assert (version() != before) == seen
+
+
+def test_modules_named_at_run_time_are_part_of_the_version():
+    versions = {code_version(ROOT, "figure", f"hypnolens.plots.{name}") for name in ("tsne", "gradcam")}
+    assert len({*versions, code_version(ROOT, "figure")}) == 3
+
+
+def test_the_record_names_versions_commit_and_machine():
+    made = record()
+    assert made["version_torch"].startswith(_lock()["torch"]) and made["commit"] and made["processor"]
+
+
+def test_failures_are_the_last_lines_of_the_logs_of_failed_jobs(tmp_path):
+    (tmp_path / "a.log").write_text("2026 INFO x\nA: what; remedy\n\n")
+    marker = "(check log file(s) for error details)"
+    log = tmp_path / "snakemake.log"
+    log.write_text(f"    log: {tmp_path}/a.log {marker}\nother\n    log: {tmp_path}/gone.log {marker}\n")
+    assert failures(log)[0] == "A: what; remedy" and failures(log)[1].startswith(f"{tmp_path}/gone.log: ")
+
+
+def test_nothing_in_the_project_names_a_folder_of_the_machine_it_was_written_on():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        text = (ROOT / name).read_bytes().decode("utf-8", errors="replace")
+        assert not re.search(r"(?<![\w.])/(?:work|root)/", text.replace("(?:work|root)", "")), name
