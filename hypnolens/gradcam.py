@@ -93,7 +93,7 @@ def cell_attributions(
         activation.requires_grad_()
         windows = slide(shared, positions[torch.as_tensor(rows[part], device=device)])
         middle = windows.shape[1] // 2
-        own = activation.mean(dim=2, keepdim=True).transpose(1, 2)  # (n, 1, C), as pooled by the network
+        own = model.pool(activation)[:, None]  # (n, 1, C)
         windows = torch.cat([windows[:, :middle], own, windows[:, middle + 1 :]], dim=1)
         # cuDNN has no backward pass for an LSTM in evaluation mode.
         with torch.backends.cudnn.flags(enabled=False):

@@ -26,6 +26,7 @@ class Architecture:
     width: int = 64
     se: bool = True
     dropout: float = 0.2
+    feature_norm: bool = False
     context: str = "bilstm"
     lstm_layers: int = 3
     lstm_hidden: int = 100
@@ -105,6 +106,7 @@ class SEResNetBiLSTM(nn.Module):
             for number, (before, after) in enumerate(pairwise(widths))
         )
         self.n_features = widths[-1]
+        self.feature_norm = nn.BatchNorm1d(self.n_features) if a.feature_norm else nn.Identity()
         if a.context == "bilstm":
             self.lstm = nn.LSTM(
                 self.n_features,
@@ -131,7 +133,11 @@ class SEResNetBiLSTM(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Features of epochs in µV ``(n, n_samples)``: ``(n, C)``."""
-        return self.feature_map(x).mean(dim=2)
+        return self.pool(self.feature_map(x))
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Features ``(n, C)`` of a feature map ``(n, C, n_cells)``."""
+        return self.feature_norm(feature_map.mean(dim=2))
 
     def classify(self, windows: Tensor) -> Tensor:
         """Logits ``(B, 5)`` of the middle epochs of windows of features ``(B, W, C)``; W is odd."""

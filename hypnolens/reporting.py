@@ -1,6 +1,7 @@
 """The report: a notebook executed by papermill, exported as one page that needs nothing from elsewhere."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -161,6 +162,8 @@ def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> No
     papermill.exceptions.PapermillExecutionError
         A cell failed; the notebook up to it is kept.
     """
+    # A kernel of the same name that the user installed elsewhere must not run in place of this environment's.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     papermill.execute_notebook(
         template, notebook, parameters=dict(parameters), kernel_name="python3", progress_bar=False, log_output=False
     )

@@ -21,6 +21,7 @@ from hypnolens.inference import arithmetic, pick_device, probabilities
 from hypnolens.logs import logger
 from hypnolens.metrics import confusion_matrix, scores
 from hypnolens.model import Architecture, SEResNetBiLSTM, to_microvolts
+from hypnolens.stages import STAGES
 from hypnolens.windows import Batch, batches
 
 
@@ -36,6 +37,7 @@ class Options:
     stretch: int = 32
     learning_rate: float = 1e-3
     schedule: str = "constant"
+    class_weights: str = "none"
     seed: int = 0
     torch_threads: int = 2
     precision: str = "auto"
@@ -112,6 +114,7 @@ def train(
     seed = int(np.random.SeedSequence([options.seed, fold]).generate_state(1)[0])
     torch.manual_seed(seed)
     model = SEResNetBiLSTM(architecture).to(device)
+    weights = class_weights(training, options.class_weights).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
     state = _load(checkpoint, key, name)
     if state is None:
@@ -132,7 +135,7 @@ def train(
         number = len(history) + 1
         for group in optimiser.param_groups:
             group["lr"] = _rate(options, number)
-        loss, windows = _one_pass(model, optimiser, training, options, [seed, number], device)
+        loss, windows = _one_pass(model, optimiser, training, weights, options, [seed, number], device)
         if not np.isfinite(loss):
             raise TrainingError(
                 f"{name}: the loss is {loss} in pass {number}; lower learning_rate: of the experiment "
@@ -157,6 +160,17 @@ def train(
     return model.eval(), history
 
 
+def class_weights(training: Sequence[Epochs], kind: str) -> Tensor:
+    """Weight of each stage in the loss, float32 ``(5,)``, 1 for an average epoch; a stage without an epoch has 0.
+
+    ``balanced`` weighs a stage by the inverse of its frequency, ``sqrt`` by the inverse of its root, ``none`` all alike.
+    """
+    counts = np.bincount(np.concatenate([epochs.stage for epochs in training]), minlength=len(STAGES))
+    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]
+    weights = np.where(counts > 0, np.maximum(counts, 1.0) ** -power, 0.0)
+    return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
+
+
 def _enough(history: Sequence[Mapping[str, float]], options: Options) -> bool:
     if not history or len(history) >= options.passes:
         return bool(history)
@@ -175,6 +189,7 @@ def _one_pass(
     model: SEResNetBiLSTM,
     optimiser: torch.optim.Optimizer,
     training: Sequence[Epochs],
+    weights: Tensor,
     options: Options,
     seed: Sequence[int],
     device: torch.device,
@@ -193,7 +208,7 @@ def _one_pass(
     ):
         x, positions, target = _to_device(batch, training, device)
         with arithmetic(device, options.precision):
-            loss = nn.functional.cross_entropy(model(x, positions), target)
+            loss = nn.functional.cross_entropy(model(x, positions), target, weight=weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -18,7 +18,7 @@ def _network(**options):
     for module in model.modules():  # as after training: blocks do something, norms have seen data
         if isinstance(module, BasicBlock):
             torch.nn.init.normal_(module.norm2.weight)
-        elif isinstance(module, torch.nn.BatchNorm2d):
+        elif isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
     return model
 
@@ -26,16 +26,16 @@ def _network(**options):
 EPOCHS = make_epochs([0, 1, 2, 3, 4, 0, 1, 2, 3], index=[0, 1, 2, 3, 5, 6, 7, 8, 9])
 
 
-@pytest.mark.parametrize("context", ["bilstm", "none"])
-def test_attribution_is_that_of_autograd_without_hooks(context):
-    model = _network(context=context)
+@pytest.mark.parametrize("options", [{}, {"context": "none"}, {"feature_norm": True}])
+def test_attribution_is_that_of_autograd_without_hooks(options):
+    model = _network(**options)
     rows, stages = np.repeat([0, 4, 8], 5), np.tile(range(5), 3)
     found = cell_attributions(model, EPOCHS, rows, stages, across_gaps=False)
     positions = positions_of(model, EPOCHS, across_gaps=False)
     x = to_microvolts(EPOCHS.signal, EPOCHS.scale_uv)
     for row, stage, cells in zip(rows, stages, found, strict=True):
         feature_map = model.eval().feature_map(x)  # of all epochs, the neighbours among them
-        features = torch.cat([feature_map.mean(dim=2), torch.zeros(1, feature_map.shape[1])])
+        features = torch.cat([model.pool(feature_map), torch.zeros(1, feature_map.shape[1])])
         logit = model.classify(features[positions[row]][None])[0, stage]
         (gradient,) = torch.autograd.grad(logit, feature_map)
         weight = gradient[row].mean(dim=1)

@@ -11,10 +11,10 @@ from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, cell_geome
 SMALL = {"width": 2, "lstm_layers": 1, "lstm_hidden": 3, "head_hidden": (4,), "window": 5}
 
 
-def _by_hand(width=64, se=True, hidden=100, layers=3, head=(2000, 200)):
+def _by_hand(width=64, se=True, hidden=100, layers=3, head=(2000, 200), feature_norm=False):
     """Parameters counted from the paper's description."""
     widths = [width, width, 2 * width, 4 * width, 8 * width]
-    count = 15 * width + 2 * width
+    count = 15 * width + 2 * width + (2 * 8 * width if feature_norm else 0)
     for before, after in pairwise(widths):
         for c_in in (before, after):
             count += 7 * c_in * after + 7 * after * after + 4 * after
@@ -38,7 +38,7 @@ def test_the_papers_network_has_10_59_million_parameters():
 @pytest.mark.parametrize(
     "options, by_hand",
     [({"se": False}, {"se": False}), ({"lstm_layers": 1}, {"layers": 1}), ({"width": 8}, {"width": 8}),
-     ({"context": "none"}, {"layers": 0}), ({"head_hidden": ()}, {"head": ()})],
+     ({"context": "none"}, {"layers": 0}), ({"feature_norm": True}, {"feature_norm": True}), ({"head_hidden": ()}, {"head": ()})],
 )  # fmt: skip
 def test_options_change_the_parts_that_they_name(options, by_hand):
     assert n_parameters(SEResNetBiLSTM(Architecture(**options))) == _by_hand(**by_hand)

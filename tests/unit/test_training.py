@@ -140,3 +140,12 @@ def test_the_cosine_falls_from_the_rate_to_nearly_nothing():
 def test_keys_of_an_experiment_reach_network_and_training():
     architecture, options = options_of({"width": 3, "window": 7, "passes": 2, "seed": 5, "model": "se-resnet-bilstm"})
     assert (architecture.width, architecture.window, options.passes, options.seed) == (3, 7, 2, 5)
+
+
+def test_weights_of_stages_are_one_for_an_average_epoch():
+    training_side = [make_epochs([0] * 16 + [1] * 4 + [2], rate=1)]
+    counts = np.array([16, 4, 1, 0, 0])
+    for kind, ratio in (("none", 1.0), ("sqrt", 2.0), ("balanced", 4.0)):
+        weights = training.class_weights(training_side, kind).numpy()
+        assert weights[1] / weights[0] == pytest.approx(ratio) and weights[2] / weights[1] == pytest.approx(ratio)
+        assert (weights * counts).sum() / 21 == pytest.approx(1) and not weights[3:].any()
