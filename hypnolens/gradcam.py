@@ -11,6 +11,7 @@ from hypnolens.epochs import Epochs
 from hypnolens.explanations import Explained
 from hypnolens.inference import features, positions_of
 from hypnolens.model import SEResNetBiLSTM, cell_geometry, slide, to_microvolts
+from hypnolens.normalisation import normalise
 from hypnolens.stages import CODE
 
 
@@ -46,7 +47,9 @@ def grad_cam(
     return to_samples(cells, epochs.signal.shape[1], cell_geometry(model))
 
 
-def explain(model: SEResNetBiLSTM, epochs: Epochs, prediction: Any, *, across_gaps: bool) -> Explained:
+def explain(
+    model: SEResNetBiLSTM, epochs: Epochs, prediction: Any, *, normalisation: str, across_gaps: bool
+) -> Explained:
     """Grad-CAM of one predicted epoch for the stage that was predicted.
 
     Parameters
@@ -55,12 +58,13 @@ def explain(model: SEResNetBiLSTM, epochs: Epochs, prediction: Any, *, across_ga
         The network that predicted, and the recording.
     prediction
         A row of the predictions with the column ``fold``, as a named tuple.
-    across_gaps
+    normalisation, across_gaps
         As the model was trained.
     """
     stage = prediction.stage_pred
     row = int(np.flatnonzero(epochs.epoch_index == prediction.epoch_index)[0])
-    (attribution,) = grad_cam(model, epochs, [row], np.array([CODE[stage]]), across_gaps=across_gaps)
+    seen = normalise(epochs, normalisation)
+    (attribution,) = grad_cam(model, seen, [row], np.array([CODE[stage]]), across_gaps=across_gaps)
     return Explained(
         stage=stage,
         recording=epochs.recording,

@@ -10,14 +10,19 @@ from safetensors.torch import load_file, save_file
 
 from hypnolens.errors import HypnolensError
 from hypnolens.inference import pick_device
-from hypnolens.model import SEResNetBiLSTM
+from hypnolens.model import SEResNetBiLSTM, cell_geometry
 from hypnolens.training import options_of
 
 
 def write_model(model: SEResNetBiLSTM, card: Mapping[str, Any], *, weights: Path, path: Path) -> None:
-    """Write weights and card; the card needs the key ``experiment``, from which the network is built again."""
+    """Write weights and card.
+
+    The card needs the key ``experiment``, from which the network is built again; the step and the receptive field of
+    a cell of the feature map, in samples, are added to it.
+    """
+    _, step, field = cell_geometry(model)
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, weights)
-    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**card, "cell_step": step, "cell_field": field}, indent=2) + "\n", encoding="utf-8")
 
 
 def read_model(weights: Path, card: Path) -> SEResNetBiLSTM:

@@ -163,7 +163,7 @@ def train(
 def class_weights(training: Sequence[Epochs], kind: str) -> Tensor:
     """Weight of each stage in the loss, float32 ``(5,)``, 1 for an average epoch; a stage without an epoch has 0.
 
-    ``balanced`` weighs a stage by the inverse of its frequency, ``sqrt`` by the inverse of its root, ``none`` all alike.
+    ``balanced`` weighs a stage by the inverse of its frequency, ``sqrt`` by the root of that, ``none`` all alike.
     """
     counts = np.bincount(np.concatenate([epochs.stage for epochs in training]), minlength=len(STAGES))
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]

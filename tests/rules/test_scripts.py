@@ -71,7 +71,9 @@ def chain(tmp_path_factory):
     _run("folds", folder, input={"recordings": f["recordings.tsv"]}, output={"folds": f["folds.tsv"]},
          params={"options": options}, wildcards={"dataset": "d"})  # fmt: skip
     of_fold = {"models": [], "cards": [], "histories": [], "predictions": []}
-    scoring = {"options": {key: EXPERIMENT[key] for key in ("across_gaps", "precision", "torch_threads")}}
+    scoring = {
+        "options": {key: EXPERIMENT[key] for key in ("normalisation", "across_gaps", "precision", "torch_threads")}
+    }
     for fold in range(3):
         wildcards = {"dataset": "d", "experiment": "e", "fold": str(fold)}
         names = {"model": "model.safetensors", "card": "model.json", "history": "history.tsv"}

@@ -38,7 +38,8 @@ def test_the_papers_network_has_10_59_million_parameters():
 @pytest.mark.parametrize(
     "options, by_hand",
     [({"se": False}, {"se": False}), ({"lstm_layers": 1}, {"layers": 1}), ({"width": 8}, {"width": 8}),
-     ({"context": "none"}, {"layers": 0}), ({"feature_norm": True}, {"feature_norm": True}), ({"head_hidden": ()}, {"head": ()})],
+     ({"context": "none"}, {"layers": 0}), ({"feature_norm": True}, {"feature_norm": True}),
+     ({"head_hidden": ()}, {"head": ()})],
 )  # fmt: skip
 def test_options_change_the_parts_that_they_name(options, by_hand):
     assert n_parameters(SEResNetBiLSTM(Architecture(**options))) == _by_hand(**by_hand)

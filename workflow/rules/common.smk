@@ -17,7 +17,7 @@ from hypnolens.logs import failures
 ROOT = Path(workflow.basedir)
 SIGNAL_KEYS = ("channel", "sampling_rate_hz", "trim_wake_min", "trim_rule")
 FOLD_KEYS = ("folds", "validation", "fold_seed")
-PREDICT_KEYS = ("across_gaps", "precision", "torch_threads")
+PREDICT_KEYS = ("normalisation", "across_gaps", "precision", "torch_threads")
 FIGURES = ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "tsne")
 
 try:

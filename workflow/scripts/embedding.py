@@ -9,6 +9,7 @@ from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
 from hypnolens.logs import logged
 from hypnolens.models import read_model
+from hypnolens.normalisation import normalise
 
 with logged(snakemake.log[0]):
     options = snakemake.params.options
@@ -16,6 +17,6 @@ with logged(snakemake.log[0]):
     paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
     names = read_folds(Path(snakemake.input.folds), 0)["test"]
     model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
-    tested = (read_epochs(paths[name]) for name in names)
+    tested = (normalise(read_epochs(paths[name]), options["normalisation"]) for name in names)
     table = embed_recordings(model, tested, precision=options["precision"])
     table.to_csv(snakemake.output[0], sep="\t", index=False)

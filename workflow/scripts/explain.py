@@ -20,6 +20,7 @@ with logged(snakemake.log[0]) as log:
     for row in chosen.itertuples():
         model = read_model(Path(snakemake.input.models[row.fold]), Path(snakemake.input.cards[row.fold]))
         epochs = read_epochs(paths[row.recording])
-        explained.append(explain(model, epochs, row, across_gaps=options["across_gaps"]))
+        kind, across_gaps = options["normalisation"], options["across_gaps"]
+        explained.append(explain(model, epochs, row, normalisation=kind, across_gaps=across_gaps))
         log.info("%s: epoch %d of %s", row.stage_true, row.epoch_index, row.recording)
     write_explained(explained, Path(snakemake.output[0]))

@@ -10,6 +10,7 @@ from hypnolens.folds import read_folds
 from hypnolens.inference import probabilities
 from hypnolens.logs import logged
 from hypnolens.models import read_model
+from hypnolens.normalisation import normalise
 from hypnolens.predictions import predictions_of
 
 with logged(snakemake.log[0]):
@@ -18,6 +19,7 @@ with logged(snakemake.log[0]):
     paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
     names = read_folds(Path(snakemake.input.folds), int(snakemake.wildcards.fold))["test"]
     model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
-    tested = (read_epochs(paths[name]) for name in names)
+    kind = options.pop("normalisation")
+    tested = (normalise(read_epochs(paths[name]), kind) for name in names)
     frames = [predictions_of(epochs, probabilities(model, epochs, **options)) for epochs in tested]
     pd.concat(frames, ignore_index=True).to_parquet(snakemake.output[0], index=False)

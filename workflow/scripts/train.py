@@ -7,8 +7,8 @@ import pandas as pd
 from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
 from hypnolens.logs import logged
-from hypnolens.model import cell_geometry
 from hypnolens.models import write_model
+from hypnolens.normalisation import normalise
 from hypnolens.provenance import record
 from hypnolens.training import options_of, train, training_key
 
@@ -16,7 +16,10 @@ with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
     paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
-    sides = [[read_epochs(paths[name]) for name in recordings[split]] for split in ("train", "validation")]
+    sides = [
+        [normalise(read_epochs(paths[name]), experiment["normalisation"]) for name in recordings[split]]
+        for split in ("train", "validation")
+    ]
     architecture, options = options_of(experiment)
     model, history = train(
         *sides,
@@ -28,15 +31,12 @@ with logged(snakemake.log[0]):
         name=f"{wildcards.dataset}/{wildcards.experiment} fold {wildcards.fold}",
     )
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
-    _, step, field = cell_geometry(model)
     card = {
         "dataset": wildcards.dataset,
         "fold": int(wildcards.fold),
         "experiment": experiment,
         "recordings": recordings,
         "sampling_rate_hz": sides[0][0].rate,
-        "cell_step": step,
-        "cell_field": field,
         "made": record(),
     }
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
