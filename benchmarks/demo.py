@@ -1,8 +1,8 @@
 """Is the demo's network as good as it must be? Prints JSON; fails if a bar is missed. Run `make demo` first.
 
-Gradient-boosted trees on log band powers (benchmarks/simulation.py) stage the demo's test recordings on the demo's folds,
-trained on the training side alone, and on training and validation side together. The network must reach a macro-F1 of
-0.68 and stay within 0.05 of the better one; over 0.90 the simulation would be too easy or something would leak.
+Gradient-boosted trees on log band powers (benchmarks/simulation.py) stage the demo's test recordings on the demo's
+folds, trained on the training side alone, and on training and validation side together. The network must reach a
+macro-F1 of 0.68 and stay within 0.05 of the better one; over 0.90 the simulation would be too easy or something leaks.
 
     python benchmarks/demo.py
 """

@@ -17,7 +17,7 @@ from hypnolens.folds import Fold, absent_stages, read_folds, read_table
 from hypnolens.stages import STAGES
 from hypnolens.tables import OVERALL, score_table, stage_table
 
-STYLE = "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } td, th { white-space: nowrap }"
+STYLE = "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } .wide td, .wide th { white-space: nowrap !important }"
 """A line length that can be read, and tables that scroll by themselves where they are wider."""
 
 MOST_ROWS = 60
@@ -95,7 +95,9 @@ class Page:
         """What was extracted, dropped and flagged."""
         _heading("Recordings")
         table = pd.DataFrame(read_table(self.results / "recordings.tsv")).drop(columns="source_sha256")
-        table.columns = [name.replace("dropped_", "not kept: ") for name in table.columns]
+        table.columns = [
+            name.replace("dropped_", "not kept: ").replace("sampling_rate_hz", "Hz") for name in table.columns
+        ]
         counts = table[["epochs", *STAGES]].astype(int)
         total = ", ".join(f"{stage} {counts[stage].sum():,}" for stage in STAGES)
         flagged = int((table["flags"] != "none").sum())

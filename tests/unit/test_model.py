@@ -46,8 +46,10 @@ def test_options_change_the_parts_that_they_name(options, by_hand):
 
 
 def test_every_parameter_is_used():
-    for options in ({}, {"context": "none"}, {"se": False}):
-        model = SEResNetBiLSTM(Architecture(**{**SMALL, **options}))
+    torch.manual_seed(0)
+    for options in ({}, {"context": "none"}, {"se": False}, {"feature_norm": True}):
+        # Wide enough that not all units behind a ReLU are silent by chance.
+        model = SEResNetBiLSTM(Architecture(**{**SMALL, "width": 32, **options}))
         for block in model.modules():
             if isinstance(block, BasicBlock):
                 torch.nn.init.ones_(block.norm2.weight)  # at zero it hides what is before it

@@ -27,16 +27,17 @@ class Pipeline:
 
     def run(self, *arguments, cores=2, root=ROOT) -> subprocess.CompletedProcess:
         """Run, and return what was printed, standard output and error together, as ``stdout``."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--cores", str(cores)]
+        # Targets come first: several options take all words that follow them.
+        command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", root / "Snakefile", "--cores", cores]
         configured = ["--configfile", "config.yaml"] if (self.folder / "config.yaml").exists() else []
         return subprocess.run(
-            [*map(str, command), *configured, *arguments],
+            [*map(str, command), *configured],
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900,
         )  # fmt: skip
 
     def planned(self, *arguments, root=ROOT) -> dict[str, int]:
         """Jobs that would run, by rule."""
-        run = self.run("--dry-run", "--quiet", "rules", *arguments, root=root)
+        run = self.run(*arguments, "--dry-run", "--quiet", "rules", root=root)
         assert run.returncode == 0, run.stdout
         counts = {}
         for line in run.stdout.splitlines():
