@@ -17,7 +17,10 @@ from hypnolens.folds import Fold, absent_stages, read_folds, read_table
 from hypnolens.stages import STAGES
 from hypnolens.tables import OVERALL, score_table, stage_table
 
-STYLE = "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } .wide td, .wide th { white-space: nowrap !important }"
+STYLE = (
+    "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } "
+    ".wide td, .wide th { white-space: nowrap !important }"
+)
 """A line length that can be read, and tables that scroll by themselves where they are wider."""
 
 MOST_ROWS = 60
