@@ -4,6 +4,7 @@ Imported by the Snakefile, so it needs only what Snakemake itself brings.
 """
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,9 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, TypeChecker, ValidationError, validators
 
 from hypnolens.errors import ConfigurationError
+
+
+def _number(_checker: TypeChecker, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# JSON counts 8.0 among the integers, which no width or seed is; and YAML knows numbers that are none.
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {"integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool), "number": _number}
+)
+Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,9 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
     """
     schemas = {path.name.split(".")[0]: _yaml(path) for path in (root / "workflow/schemas").glob("*.schema.yaml")}
     _check(config, schemas["config"], "")
+    for room in ("datasets", "experiments"):
+        if odd := [name for name in config.get(room) or {} if not isinstance(name, str)]:
+            raise ConfigurationError(f"{room}: the name {odd[0]!r} is no text; put it in quotes")
     shipped = {
         room: {path.stem: _yaml(path) for path in sorted((root / "config" / room).glob("*.yaml"))}
         for room in ("datasets", "experiments")
@@ -68,7 +83,11 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
         dataset["experiments"] = [run for experiment in dataset["experiments"] for run in expanded[experiment]]
     for name in config.get("run") or []:
         _known(name, datasets, "run")
-    runs = {name: experiment for expansion in expanded.values() for name, experiment in expansion.items()}
+    runs: dict[str, dict[str, Any]] = {}
+    for expansion in expanded.values():
+        if twice := sorted(runs.keys() & expansion.keys()):
+            raise ConfigurationError(f"experiments: {twice[0]} is both an experiment and a seed of one; rename it")
+        runs |= expansion
     return Configuration(list(config.get("run") or []), datasets, runs)
 
 
@@ -96,11 +115,16 @@ def _inherit(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...]) -
         return experiment
     parent = experiment["from"]
     where = f"experiments.{name}.from"
+    if not isinstance(parent, str):
+        raise ConfigurationError(f"{where}: value {parent!r} is not allowed; allowed: the name of an experiment")
     _known(parent, experiments, where)
     if parent in (*seen, name):
         raise ConfigurationError(f"{where}: '{parent}' starts from itself; name another experiment")
     own = {key: value for key, value in experiment.items() if key != "from"}
-    return {**_inherit(parent, experiments, (*seen, name)), **own}
+    inherited = dict(_inherit(parent, experiments, (*seen, name)))
+    if "seed" in own:  # one seed of its own replaces the list of another's
+        inherited.pop("seeds", None)
+    return {**inherited, **own}
 
 
 def _seeds(name: str, experiment: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -134,7 +158,7 @@ def _complete(entry: Any, schema: Mapping[str, Any], where: str) -> dict[str, An
 def _check(value: Any, schema: Mapping[str, Any], where: str) -> None:
     # What is missing first: without its kind, a dataset's other keys cannot be judged.
     errors = sorted(
-        Draft202012Validator(schema).iter_errors(value),
+        Validator(schema).iter_errors(value),
         key=lambda error: (error.validator != "required", list(map(str, error.path))),
     )
     if errors:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from pathlib import Path
 
 import edfio
@@ -78,6 +78,10 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
             f"channel {wanted} not found; {path.name} has {found}",
             "set channel: of the dataset to one of these",
         )
+    if present.count(label) > 1:
+        raise RecordingError(
+            recording, f"{path.name} has {present.count(label)} channels '{label}'", "rename all but one of them"
+        )
     if not _continuous(edf):
         raise RecordingError(
             recording, f"{path.name} is discontinuous (EDF+D)", "export it as one continuous recording"
@@ -90,11 +94,15 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
             f"channel '{label}' is in '{unit}', which is no voltage",
             f"correct the header of {path.name} to one of {', '.join(MICROVOLTS)}",
         )
-    low, high = source.digital_range
-    bottom, top = source.physical_range
-    if low >= high or bottom == top:
+    try:
+        low, high = source.digital_range
+        bottom, top = source.physical_range
+    except ValueError as error:
+        what = f"channel '{label}' of {path.name} has a range that is no number ({error})"
+        raise RecordingError(recording, what, FETCH_AGAIN) from error
+    if not -32768 <= low < high <= 32767 or bottom == top:
         raise RecordingError(
-            recording, f"channel '{label}' of {path.name} has an empty digital or physical range", FETCH_AGAIN
+            recording, f"channel '{label}' of {path.name} has an empty or impossible range", FETCH_AGAIN
         )
     factor = MICROVOLTS[unit]
     ends = sorted((bottom * factor, top * factor))
@@ -105,7 +113,7 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
     signal = source.digital.astype(np.float32)
     signal *= gain
     signal += bottom * factor - low * gain
-    return Channel(signal, source.sampling_frequency, label, (ends[0], ends[1]), _start(edf))
+    return Channel(signal, source.sampling_frequency, label, (ends[0], ends[1]), _start(edf, path, recording))
 
 
 def read_annotations(path: Path, recording: str) -> Annotations:
@@ -123,7 +131,7 @@ def read_annotations(path: Path, recording: str) -> Annotations:
         raise RecordingError(recording, f"annotations of {path.name} are damaged ({error})", FETCH_AGAIN) from error
     if not entries:
         raise RecordingError(recording, f"{path.name} holds no annotations", "give the EDF+ file that holds the stages")
-    return Annotations(entries, _start(edf))
+    return Annotations(entries, _start(edf, path, recording))
 
 
 def _open(path: Path, recording: str) -> edfio.Edf:
@@ -180,11 +188,12 @@ def _continuous(edf: edfio.Edf) -> bool:
     return not edf.reserved.startswith("EDF+D") or edf.is_continuous
 
 
-def _start(edf: edfio.Edf) -> datetime:
+def _start(edf: edfio.Edf, path: Path, recording: str) -> datetime:
     try:
         return edf.startdatetime
     except Exception:  # anonymised or impossible dates: the time of day is all that alignment needs
         try:
             return datetime.combine(datetime.min.date(), edf.starttime)
-        except ValueError:
-            return datetime.combine(datetime.min.date(), time(0))
+        except Exception as error:
+            what = f"{path.name} has no readable start time, without which it cannot be aligned ({error})"
+            raise RecordingError(recording, what, "correct the time in its header") from error

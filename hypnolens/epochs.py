@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +13,13 @@ from safetensors.numpy import save_file
 from scipy.signal import resample_poly
 
 from hypnolens.edf import Channel, read_channel
-from hypnolens.errors import RecordingError
+from hypnolens.errors import DatasetError, RecordingError
 from hypnolens.hypnogram import kept_epochs, read_stages
 from hypnolens.quality import quality_flags
 from hypnolens.stages import EPOCH_S, MOVEMENT, STAGES, UNSCORED
+
+LEAST_RATE_HZ = 20.0
+"""Below this not even theta is in a signal; Sleep-EDF's channels at 1 Hz are envelopes and temperatures."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ def extract(
     """
     source = read_channel(psg, channel, recording)
     duration_s = len(source.signal) / source.rate
+    if duration_s < EPOCH_S:
+        raise RecordingError(recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out")
     stages, first_s = read_stages(hypnogram, start=source.start, duration_s=duration_s, recording=recording)
     margin = None if trim_wake_min is None else round(trim_wake_min * 60 / EPOCH_S)
     kept = kept_epochs(stages, margin=margin, rule=trim_rule)
@@ -196,9 +202,30 @@ def summary(epochs: Epochs) -> dict[str, object]:
     }
 
 
+def check_rates(rows: Sequence[Mapping[str, object]], dataset: str) -> None:
+    """Check that all recordings of a dataset have epochs of one length.
+
+    Raises
+    ------
+    DatasetError
+        Rates differ, which ``sampling_rate_hz: native`` allows but no network.
+    """
+    rates = sorted({float(str(row["sampling_rate_hz"])) for row in rows})
+    if len(rates) > 1:
+        raise DatasetError(
+            dataset,
+            f"its recordings have different sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz)",
+            "set sampling_rate_hz: of the dataset to 100",
+        )
+
+
 def _resample(source: Channel, wanted: float | str, recording: str) -> tuple[np.ndarray, float]:
     rate = source.rate if wanted == "native" else float(wanted)
-    if (rate * EPOCH_S) % 1:
+    if source.rate < LEAST_RATE_HZ:
+        raise RecordingError(
+            recording, f"channel '{source.label}' has {source.rate:g} Hz, too few for an EEG", "choose another channel:"
+        )
+    if abs(rate * EPOCH_S - round(rate * EPOCH_S)) > 1e-6:
         raise RecordingError(
             recording,
             f"{rate:g} Hz gives no whole number of samples in {EPOCH_S} s",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hypnolens.errors import DatasetError
 from hypnolens.stages import STAGES
+from hypnolens.tsv import read_user_table
 
 SPLITS = ("train", "validation", "test")
 
@@ -149,13 +150,10 @@ def _drawn(names: Sequence[str], test: Sequence[str], validation: float, seed: i
 
 
 def _read_table(path: Path, names: Sequence[str], dataset: str) -> list[dict[str, str]]:
-    if not path.is_file():
-        raise DatasetError(dataset, f"there is no table of folds '{path}'", "correct folds: of the dataset")
-    rows = read_table(path)
-    if not rows or not {"subject", "fold"} <= rows[0].keys() or not all(row["fold"].isdigit() for row in rows):
-        raise DatasetError(
-            dataset, f"'{path}' is no table of folds", "give the tab-separated columns subject and fold (a number)"
-        )
+    try:
+        rows = read_user_table(path, required=("subject", "fold"), numbers=["fold"])
+    except ValueError as error:
+        raise DatasetError(dataset, str(error), "correct folds: of the dataset, or the table") from error
     odd = [row["split"] for row in rows if row.get("split") and row["split"] not in SPLITS]
     if odd:
         raise DatasetError(dataset, f"'{path}' has the split '{odd[0]}'", f"use {', '.join(SPLITS)}")

@@ -24,6 +24,9 @@ LABELS = {
 }
 """Texts of the EDF+ standard for sleep stages. Stages 3 and 4 of Rechtschaffen & Kales are AASM's N3."""
 
+TOLERANCE_S = 1e-3
+"""Times are decimal fractions in the files and binary ones here: within a millisecond they are the same."""
+
 TRIM_RULES = ("drop-then-trim", "trim-then-drop")
 
 
@@ -69,14 +72,22 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     offset = _offset_s(annotations.start, start)
     origin = annotations.entries[0][0]
     first_s = (offset + origin) % EPOCH_S
-    n_epochs = int((duration_s - first_s) // EPOCH_S)
+    if EPOCH_S - first_s < TOLERANCE_S:
+        first_s = 0.0
+    n_epochs = int((duration_s - first_s + TOLERANCE_S) // EPOCH_S)
     stages = np.full(max(n_epochs, 0), UNSCORED, dtype=np.int8)
     covered = np.zeros(len(stages), dtype=bool)
     for onset, duration, text in annotations.entries:
-        if not duration or duration % EPOCH_S or (onset - origin) % EPOCH_S:
+        if not duration or not _whole(duration):
             raise RecordingError(
                 recording,
                 f"'{text}' at {onset:g} s of {path.name} lasts {duration or 0:g} s, not whole {EPOCH_S}-s epochs",
+                f"score in epochs of {EPOCH_S} s",
+            )
+        if not _whole(onset - origin):
+            raise RecordingError(
+                recording,
+                f"'{text}' of {path.name} begins at {onset:g} s, not a whole number of epochs after the first one",
                 f"score in epochs of {EPOCH_S} s",
             )
         begin = round((onset + offset - first_s) / EPOCH_S)
@@ -127,6 +138,11 @@ def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndar
         return positions[_span(stages[positions] != CODE["W"], margin)]
     span = _span(stages != CODE["W"], margin)
     return np.arange(len(stages))[span][scored[span]]
+
+
+def _whole(seconds: float) -> bool:
+    """Whether a time is a whole number of epochs."""
+    return abs(seconds - EPOCH_S * round(seconds / EPOCH_S)) < TOLERANCE_S
 
 
 def _span(not_wake: np.ndarray, margin: int | None) -> slice:

@@ -59,6 +59,16 @@ class SqueezeExcitation(nn.Module):
         return x * self.weigh(x.mean(dim=(2, 3)))[:, :, None, None]
 
 
+class FeatureNorm(nn.BatchNorm1d):
+    """Batch norm of features; one epoch alone has no statistics of its own and gets the running ones."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(n, C)``."""
+        if len(x) > 1 or not self.training:
+            return super().forward(x)
+        return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
 class BasicBlock(nn.Module):
     """Two convolutions of kernel 7 with dropout between them, squeeze-and-excitation, and a shortcut."""
 
@@ -106,7 +116,7 @@ class SEResNetBiLSTM(nn.Module):
             for number, (before, after) in enumerate(pairwise(widths))
         )
         self.n_features = widths[-1]
-        self.feature_norm = nn.BatchNorm1d(self.n_features) if a.feature_norm else nn.Identity()
+        self.feature_norm = FeatureNorm(self.n_features) if a.feature_norm else nn.Identity()
         if a.context == "bilstm":
             self.lstm = nn.LSTM(
                 self.n_features,

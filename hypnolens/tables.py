@@ -1,6 +1,7 @@
 """Tables that a person reads, made from ``metrics.json``."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,13 @@ def confusion_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """Counts of true (rows) against predicted (columns) stages."""
     table = pd.DataFrame(metrics["confusion_matrix"], index=list(STAGES), columns=list(STAGES))
     return table.rename_axis(index="true \\ predicted")
+
+
+def read_recording_table(path: str | Path) -> pd.DataFrame:
+    """Read ``metrics_by_recording.tsv``; names stay text, also those that look like a number or like ``NA``."""
+    names = ("recording", "subject", "absent")
+    table = pd.read_table(path, dtype=str, keep_default_na=False)
+    return table.assign(**{str(column): pd.to_numeric(table[column]) for column in table if column not in names})
 
 
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:

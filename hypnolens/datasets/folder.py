@@ -1,11 +1,11 @@
 """A folder of one's own recordings: pairs of a PSG and a hypnogram by name, or those listed in a table."""
 
-import csv
 import re
 from pathlib import Path
 
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError
+from hypnolens.tsv import read_user_table
 
 SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
 """Names of Sleep-EDF: study, two digits of subject, one of night; what follows differs between PSG and hypnogram."""
@@ -84,22 +84,13 @@ def _by_key(name: str, files: list[Path], ending: str) -> dict[str, Path]:
 
 
 def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
-    if not table.is_file():
-        raise ConfigurationError(f"datasets.{name}.recordings: there is no table '{table}'")
-    with table.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-        if missing:
-            raise ConfigurationError(
-                f"datasets.{name}.recordings: '{table}' has no column {', '.join(missing)}; "
-                f"needed are {', '.join(COLUMNS)}, separated by tabs"
-            )
-        rows = list(reader)
+    try:
+        rows = read_user_table(table, required=COLUMNS, numbers=["night"])
+    except ValueError as error:
+        raise ConfigurationError(f"datasets.{name}.recordings: {error}") from error
     names = [row["recording"] for row in rows]
     if twice := sorted({row for row in names if names.count(row) > 1}):
         raise ConfigurationError(f"datasets.{name}.recordings: '{table}' lists {', '.join(twice)} more than once")
-    if odd := [row["recording"] for row in rows if not (row["night"] or "").isdigit()]:
-        raise ConfigurationError(f"datasets.{name}.recordings: night of {odd[0]} in '{table}' is no whole number")
     return [
         Recording(row["recording"], row["subject"], int(row["night"]), path / row["psg"], path / row["hypnogram"])
         for row in rows

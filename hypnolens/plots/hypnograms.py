@@ -9,12 +9,13 @@ from matplotlib.patches import Patch
 from hypnolens.plots.style import STAGE_COLOURS, hypnogram, new
 from hypnolens.predictions import PROBABILITIES, read_predictions
 from hypnolens.stages import STAGES
+from hypnolens.tables import read_recording_table
 
 
 def draw(predictions: list[str], by_recording: str) -> Figure:
     """Draw from the predictions of all folds and ``metrics_by_recording.tsv``."""
     frame = read_predictions(predictions)
-    ranked = pd.read_table(by_recording, dtype={"recording": str, "subject": str}).sort_values(
+    ranked = read_recording_table(by_recording).sort_values(
         ["accuracy", "recording"], ascending=[False, True], ignore_index=True
     )
     chosen = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}

@@ -57,6 +57,17 @@ def test_the_papers_values():
         ({"datasets": {"sim": {"folds": "three"}}}, "value 'three' is not allowed; allowed: published, leave-one"),
         ({"datasets": {"sim": {"validation": 1}}}, "value 1 is not allowed"),
         ({"datasets": {"sim": None}}, "value None is not allowed"),
+        ({"datasets": {"sim": {"experiments": []}}}, "value [] is not allowed"),
+        ({"datasets": {"sim": {"subjects": 6.0}}}, "value 6.0 is not allowed"),
+        ({"datasets": {"sim": {"trim_wake_min": float("nan")}}}, "value nan is not allowed"),
+        ({"experiments": {"demo": {"width": True}}}, "value True is not allowed"),
+        (
+            {"experiments": {"demo": {"learning_rate": "1e-3"}}},
+            "value '1e-3' is not allowed; allowed: the learn",
+        ),
+        ({"experiments": {"x": {"from": ["demo"]}}}, "value ['demo'] is not allowed"),
+        ({"datasets": {1: {"kind": "simulate"}}}, "the name 1 is no text"),
+        ({"experiments": {"a": {"seeds": [0]}, "a-seed0": {"width": 9}}}, "a-seed0 is both an experiment and a seed"),
     ],
 )
 def test_mistakes_name_the_key_the_value_and_what_is_allowed(config, words):

@@ -73,7 +73,7 @@ def test_damage_is_refused_in_one_line(tmp_path, damage, words):
 
 @pytest.mark.parametrize(
     "field, value, words",
-    [("dimension", b"degC", "is in 'degC'"), ("dimension", b"    ", "is in ''"), ("digital", b"0", "digital or phys")],
+    [("dimension", b"degC", "is in 'degC'"), ("dimension", b"    ", "is in ''"), ("digital", b"0", "impossible range")],
 )
 def test_what_cannot_be_microvolts_is_refused(tmp_path, field, value, words):
     path, _ = write_pair(tmp_path, "a", "WW")
@@ -85,6 +85,36 @@ def test_what_cannot_be_microvolts_is_refused(tmp_path, field, value, words):
             _change(path, 256 + n_signals * start, value.ljust(8))
     with pytest.raises(RecordingError, match=words):
         read_channel(path, ["EEG Fpz-Cz"], "a")
+
+
+@pytest.mark.parametrize(
+    "offset, value, words",
+    [(104, b"abc", "range that is no number"), (104, b"-200,5", "range that is no number"),
+     (120, b"1.5", "range that is no number"), (128, b"99999", "impossible range")],
+)  # fmt: skip
+def test_ranges_that_are_no_numbers_are_refused(tmp_path, offset, value, words):
+    path, _ = write_pair(tmp_path, "a", "WW")
+    _change(path, 256 + int(path.read_bytes()[252:256]) * offset, value.ljust(8))
+    with pytest.raises(RecordingError, match=words):
+        read_channel(path, ["EEG Fpz-Cz"], "a")
+
+
+def test_an_unreadable_start_time_is_refused_rather_than_taken_for_midnight(tmp_path):
+    path, _ = write_pair(tmp_path, "a", "WW")
+    _change(path, 168, b"xx.yy.zz")
+    assert read_channel(path, ["EEG Fpz-Cz"], "a").start.isoformat().endswith("16:13:00")
+    _change(path, 176, b"aa.bb.cc")
+    with pytest.raises(RecordingError, match="no readable start time"):
+        read_channel(path, ["EEG Fpz-Cz"], "a")
+
+
+def test_two_channels_of_the_wanted_name_are_refused(tmp_path):
+    x = np.random.default_rng(0).uniform(-1, 1, 6000)
+    path = write_psg(tmp_path / "a.edf", {"EEG 1": x, "EEG 2": -x, "EOG": x})
+    path.write_bytes(path.read_bytes().replace(b"EEG 2", b"EEG 1", 1))
+    assert read_channel(path, ["EOG"], "a").label == "EOG"
+    with pytest.raises(RecordingError, match="2 channels 'EEG 1'"):
+        read_channel(path, ["EEG 1"], "a")
 
 
 def test_annotations_come_in_order_with_their_start(tmp_path):

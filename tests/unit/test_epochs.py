@@ -7,8 +7,8 @@ import mne
 import numpy as np
 import pytest
 
-from hypnolens.epochs import extract, read_epochs, summary, write_epochs
-from hypnolens.errors import RecordingError
+from hypnolens.epochs import check_rates, extract, read_epochs, summary, write_epochs
+from hypnolens.errors import DatasetError, RecordingError
 from tests.conftest import write_hypnogram, write_pair, write_psg
 
 OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
@@ -132,3 +132,23 @@ def test_twenty_two_hours_take_under_two_seconds_and_300_mb(tmp_path):
     # The faster of two, as the machine may be busy with something else.
     seconds, megabytes, kept = min(tuple(map(float, run.stdout.split())) for run in runs)
     assert kept == 1020 and seconds < 2 and megabytes < 300
+
+
+@pytest.mark.parametrize("wanted", [100, "native"])
+def test_a_rate_that_is_a_fraction_loses_no_epoch(tmp_path, wanted):
+    labels = "W2" * 60
+    epochs = extract(*_numbered(tmp_path, labels, rate=100 / 3), **{**OPTIONS, "sampling_rate_hz": wanted})
+    assert len(epochs.stage) == 120 and epochs.signal.shape[1] == (3000 if wanted == 100 else 1000)
+
+
+@pytest.mark.parametrize("rate, labels, words", [(100.0, 0.7, "shorter than one epoch"), (1.0, 2, "too few for")])
+def test_what_is_no_eeg_is_refused(tmp_path, rate, labels, words):
+    psg = write_psg(tmp_path / "a-PSG.edf", {"EEG Fpz-Cz": np.zeros(round(labels * 30 * rate))}, rate=rate, record_s=1)
+    with pytest.raises(RecordingError, match=words):
+        extract(psg, write_hypnogram(tmp_path / "a-Hypnogram.edf", "WW"), **OPTIONS)
+
+
+def test_recordings_of_different_rates_cannot_be_one_dataset():
+    check_rates([{"sampling_rate_hz": 100.0}, {"sampling_rate_hz": "100.0"}], "d")
+    with pytest.raises(DatasetError, match=r"^d: .*100, 128 Hz.*; set sampling_rate_hz: of the dataset to 100"):
+        check_rates([{"sampling_rate_hz": 128.0}, {"sampling_rate_hz": 100.0}], "d")

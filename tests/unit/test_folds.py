@@ -70,8 +70,9 @@ def test_a_table_with_splits_says_all(tmp_path):
     "text, words",
     [
         ("subject fold\nA 0\nB 1\n", "does not list subject C"),
-        ("person fold\nA 0\n", "is no table of folds"),
-        ("subject fold\nA x\nB 1\nC 2\n", "is no table of folds"),
+        ("person fold\nA 0\n", "has no column subject"),
+        ("subject fold\nA x\nB 1\nC 2\n", "fold 'x' in line 2 of"),
+        ("subject fold\nA 0\nB\nC 2\n", "line 3 of .* has no fold"),
         ("subject fold split\nA 0 test\nB 0 valid\nC 0 train\n", "the split 'valid'"),
         ("subject fold split\nA 0 test\nA 0 train\nB 0 validation\nC 0 train\n", "subject A on two sides"),
         ("subject fold split\nA 0 test\nB 0 train\nC 0 train\n", "no validation subject"),

@@ -92,7 +92,7 @@ def test_stages_of_half_epochs_and_contradictions_are_refused(tmp_path):
     for entries, words in [
         ([(0, 45.0, RK["W"])], "lasts 45 s"),
         ([(0, None, RK["W"])], "lasts 0 s"),
-        ([(0, 30.0, RK["W"]), (45, 30.0, RK["2"])], "not whole 30-s epochs"),
+        ([(0, 30.0, RK["W"]), (45, 30.0, RK["2"])], "begins at 45 s, not a whole"),
         ([(0, 60.0, RK["W"]), (30, 30.0, RK["2"])], "two stages to one epoch"),
     ]:
         path = tmp_path / "h.edf"
@@ -118,3 +118,9 @@ def test_without_margin_or_sleep_all_scored_epochs_stay():
     assert kept_epochs(np.array([0, 0, 2, 0, UNSCORED]), margin=None, rule="drop-then-trim").tolist() == [0, 1, 2, 3]
     assert kept_epochs(np.array([0, UNSCORED, 0]), margin=1, rule="trim-then-drop").size >= 1
     assert kept_epochs(np.zeros(5, int), margin=1, rule="drop-then-trim").tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("onset", [0.01, 0.1, 0.38, 1.3, 29.99])
+def test_fractions_of_a_second_do_not_break_a_whole_night(tmp_path, onset):
+    stages, first_s = _stages(tmp_path, "W12R" * 225, n_epochs=901, onset=onset)
+    assert stages.tolist() == [0, 1, 2, 4] * 225 and first_s == pytest.approx(onset)

@@ -118,3 +118,11 @@ def test_cells_lie_where_a_pulse_shows_that_they_do():
         assert reached[-1] - reached[0] + 1 == field
         assert (reached[-1] + reached[0]) / 2 == first + step * cell
     assert cell_geometry(SEResNetBiLSTM(Architecture(width=1, se=False))) == (first, step, field)
+
+
+def test_one_epoch_alone_can_be_trained_on_with_a_norm_of_features():
+    model = SEResNetBiLSTM(Architecture(**SMALL, feature_norm=True)).train()
+    model(torch.randn(1, 3000), torch.tensor([[-1, -1, 0, -1, -1]])).sum().backward()
+    x = torch.randn(6, 16)
+    expected = (x - x.mean(dim=0)) / (x.var(dim=0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(model.feature_norm(x), expected)

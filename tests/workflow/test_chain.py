@@ -167,6 +167,19 @@ def test_after_a_bad_recording_is_mended_only_it_is_extracted(pipeline):
     assert pipeline.planned("results/mine/recordings.tsv") == {"epochs": 1, "recordings": 1}
 
 
+def test_an_edited_table_of_folds_makes_the_folds_anew(pipeline):
+    for number, name in enumerate("abc"):
+        write_pair(pipeline.folder / "psg", name, "W122R3", seed=number)
+    table = pipeline.folder / "folds.tsv"
+    table.write_text("subject\tfold\na\t0\nb\t1\nc\t2\n")
+    mine = {"kind": "folder", "path": "psg", "folds": "folds.tsv", "experiments": ["tiny"]}
+    pipeline.configure(datasets={"mine": mine})
+    assert pipeline.run("results/mine/folds.tsv").returncode == 0
+    assert pipeline.planned("results/mine/folds.tsv") == {}
+    table.write_text("subject\tfold\na\t0\nb\t1\nc\t1\n")
+    assert pipeline.planned("results/mine/folds.tsv") == {"folds": 1}
+
+
 def test_tiny_networks_are_told_apart_by_their_experiment(finished):
     card = json.loads((finished.folder / "results/mini/tiny/fold-0/model.json").read_text())
     assert {key: card["experiment"][key] for key in TINY if key != "from"} == {

@@ -102,6 +102,12 @@ def fold_options(wildcards):
     return {key: dataset_of(wildcards.dataset)[key] for key in FOLD_KEYS}
 
 
+def fold_table(wildcards):
+    """The user's table of folds, where one is given."""
+    scheme = dataset_of(wildcards.dataset)["folds"]
+    return scheme if str(scheme).endswith(".tsv") else []
+
+
 def experiment_options(wildcards):
     """All keys of an experiment: training reads each."""
     return CONFIGURATION.experiments[wildcards.experiment]

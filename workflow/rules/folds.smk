@@ -5,6 +5,7 @@
 rule folds:
     input:
         recordings="results/{dataset}/recordings.tsv",
+        table=fold_table,
     output:
         "results/{dataset}/folds.tsv",
     log:
