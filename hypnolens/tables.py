@@ -35,8 +35,10 @@ def confusion_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
 def read_recording_table(path: str | Path) -> pd.DataFrame:
     """Read ``metrics_by_recording.tsv``; names stay text, also those that look like a number or like ``NA``."""
     names = ("recording", "subject", "absent")
-    table = pd.read_table(path, dtype=str, keep_default_na=False)
-    return table.assign(**{str(column): pd.to_numeric(table[column]) for column in table if column not in names})
+    numbers = [str(column) for column in pd.read_table(path, nrows=0) if column not in names]
+    return pd.read_table(
+        path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values={column: ["nan"] for column in numbers}
+    )
 
 
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hypnolens import metrics
 from hypnolens.evaluation import evaluate, evaluate_recordings
 from hypnolens.predictions import PROBABILITIES
 from hypnolens.stages import STAGES
+from hypnolens.tables import read_recording_table
 
 RNG = np.random.default_rng(0)
 
@@ -87,3 +88,14 @@ def test_an_evaluation_pools_epochs_and_says_what_is_missing():
         rows = predictions[predictions["recording"] == row.recording]
         assert row.accuracy == pytest.approx(accuracy_score(rows["stage_true"], rows["stage_pred"]))
         assert row.absent == "R" and np.isnan(row.f1_R)
+
+
+def test_names_stay_text_in_the_table_of_recordings(tmp_path):
+    path = tmp_path / "by_recording.tsv"
+    path.write_text(
+        "recording\tsubject\tfold\taccuracy\tf1_R\tabsent\n001\tNA\t0\t0.5\tnan\tR\nnan\t7\t1\t1.0\t0.25\tnone\n"
+    )
+    table = read_recording_table(path)
+    assert table["recording"].tolist() == ["001", "nan"] and table["subject"].tolist() == ["NA", "7"]
+    assert table["fold"].tolist() == [0, 1] and table["fold"].dtype.kind == "i"
+    assert np.isnan(table.loc[0, "f1_R"]) and table.loc[1, "f1_R"] == 0.25
