@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from hypnolens.epochs import Epochs
 from hypnolens.model import SEResNetBiLSTM, slide, to_microvolts
+from hypnolens.predictions import PROBABILITIES
+from hypnolens.stages import STAGES
 from hypnolens.windows import window_positions
 
 CHUNK = 128
@@ -53,6 +56,24 @@ def positions_of(model: SEResNetBiLSTM, epochs: Epochs, *, across_gaps: bool) ->
     """Windows around every epoch of a recording as the model wants them, int64 ``(n_epochs, W)``."""
     positions = window_positions(epochs.epoch_index, model.architecture.window, across_gaps=across_gaps)
     return torch.from_numpy(positions).to(next(model.parameters()).device)
+
+
+def predictions_of(epochs: Epochs, probabilities: np.ndarray) -> pd.DataFrame:
+    """Predictions of one recording, from probabilities ``(n_epochs, 5)``.
+
+    Columns: ``recording subject epoch_index onset_s stage_true stage_pred p_W p_N1 p_N2 p_N3 p_R``.
+    """
+    names = np.array(STAGES)
+    frame = {
+        "recording": epochs.recording,
+        "subject": epochs.subject,
+        "epoch_index": epochs.epoch_index,
+        "onset_s": epochs.onset_s,
+        "stage_true": names[epochs.stage],
+        "stage_pred": names[probabilities.argmax(axis=1)],
+    }
+    columns = dict(zip(PROBABILITIES, probabilities.astype(np.float32).T, strict=True))
+    return pd.DataFrame({**frame, **columns})
 
 
 def _chunks(n: int) -> Iterator[slice]:

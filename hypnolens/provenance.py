@@ -35,14 +35,19 @@ def code_version(root: Path, script: str, *more: str) -> str:
     str
         Twelve hexadecimal digits.
     """
+    digest = hashlib.sha256()
+    for path in sorted(sources(root, script, *more)):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _bytes(path) + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def sources(root: Path, script: str, *more: str) -> set[Path]:
+    """Files that `code_version` hashes: the script, what it imports of hypnolens, and more modules and files."""
     path = root / "workflow" / "scripts" / f"{script}.py"
     found = {path, *(root / file for file in more if "/" in file)}
     for module in (*_imports(path), *(module for module in more if "/" not in module)):
         _follow(root, module, found)
-    digest = hashlib.sha256()
-    for path in sorted(found):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _bytes(path) + b"\0")
-    return digest.hexdigest()[:12]
+    return found
 
 
 def record() -> dict[str, str]:

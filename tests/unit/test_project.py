@@ -1,5 +1,6 @@
 """The project itself: pins that agree, code hashes that see what they should, a light Snakefile."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from hypnolens.logs import failures
-from hypnolens.provenance import code_version, record
+from hypnolens.provenance import code_version, record, sources
 from tests.conftest import ROOT
 
 
@@ -38,6 +39,24 @@ def test_the_lock_file_has_every_dependency_of_the_project():
 def test_every_rule_has_its_environment():
     used = re.findall(r"envs/(\w+)\.yaml", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")))
     assert set(used) == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+
+
+COMES_WITH = {"IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.stem)
+def test_each_rule_finds_all_that_it_imports_in_its_environment(path):
+    for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+        (script,), (name,) = re.findall(r"scripts/(\w+)\.py", rule), re.findall(r"envs/(\w+)\.yaml", rule)
+        environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
+        (pins,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+        given = {pin.split("==")[0] for pin in pins} | set(sys.stdlib_module_names) | {"hypnolens"}
+        for source in sources(ROOT, script, *re.findall(r"hypnolens\.plots\.\w+", rule)):
+            nodes = list(ast.walk(ast.parse(source.read_text())))
+            names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+            names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+            top = {name.split(".")[0] for name in names}
+            assert {COMES_WITH.get(name, name) for name in top} <= given, (rule.split(":")[0], source.name)
 
 
 def test_what_the_snakefile_imports_needs_only_what_snakemake_brings():
