@@ -39,11 +39,14 @@ class Configuration:
     datasets, experiments
         All that are known, by name, with every default filled in; `experiments` of a dataset are names of
         experiments after the expansion of ``seeds``.
+    download
+        From where and how patiently files are fetched.
     """
 
     run: list[str]
     datasets: dict[str, dict[str, Any]]
     experiments: dict[str, dict[str, Any]]
+    download: dict[str, Any]
 
 
 def load(config: Mapping[str, Any], root: Path) -> Configuration:
@@ -52,7 +55,7 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
     Parameters
     ----------
     config
-        ``run``, ``datasets`` and ``experiments`` of the user (Snakemake's ``config``).
+        ``run``, ``datasets``, ``experiments`` and ``download`` of the user (Snakemake's ``config``).
     root
         Folder of hypnolens: ``config/datasets/*.yaml`` and ``config/experiments/*.yaml`` are always loaded, the
         name of each file being that of the dataset or experiment.
@@ -88,7 +91,8 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
         if twice := sorted(runs.keys() & expansion.keys()):
             raise ConfigurationError(f"experiments: {twice[0]} is both an experiment and a seed of one; rename it")
         runs |= expansion
-    return Configuration(list(config.get("run") or []), datasets, runs)
+    download = _complete(config.get("download") or {}, schemas["download"], "download")
+    return Configuration(list(config.get("run") or []), datasets, runs, download)
 
 
 def _yaml(path: Path) -> dict[str, Any]:

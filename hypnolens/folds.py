@@ -3,7 +3,6 @@
 Snakemake counts folds while it plans, so this module needs the standard library only.
 """
 
-import csv
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from pathlib import Path
 
 from hypnolens.errors import DatasetError
 from hypnolens.stages import STAGES
-from hypnolens.tsv import read_user_table
+from hypnolens.tsv import read_rows, read_user_table, write_rows
 
 SPLITS = ("train", "validation", "test")
+COLUMNS = ("recording", "subject", "fold", "split")
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,6 @@ def make_folds(
         tests = [[subject] for subject in names]
     elif isinstance(scheme, Mapping):
         tests = _groups(names, scheme["k"], seed, dataset)
-    elif scheme == "published":
-        raise DatasetError(dataset, "has no published folds", "set folds: leave-one-subject-out, {k: N} or FILE.tsv")
     else:
         rows = _read_table(Path(str(scheme)), names, dataset)
         if all(row.get("split") for row in rows):
@@ -93,26 +91,19 @@ def write_folds(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]], 
     path
         Where to write.
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["recording", "subject", "fold", "split"])
-        for number, fold in enumerate(folds):
-            split_of = {subject: split for split in SPLITS for subject in fold.side(split)}
-            for row in recordings:
-                if row["subject"] in split_of:
-                    writer.writerow([row["recording"], row["subject"], number, split_of[row["subject"]]])
+    rows = []
+    for number, fold in enumerate(folds):
+        split_of = {subject: split for split in SPLITS for subject in fold.side(split)}
+        for row in recordings:
+            if split := split_of.get(row["subject"]):
+                rows.append({"recording": row["recording"], "subject": row["subject"], "fold": number, "split": split})
+    write_rows(path, COLUMNS, rows)
 
 
 def read_folds(path: Path, fold: int) -> dict[str, list[str]]:
     """Recordings of one fold, by split."""
-    rows = [row for row in read_table(path) if int(row["fold"]) == fold]
+    rows = [row for row in read_rows(path) if int(row["fold"]) == fold]
     return {split: [row["recording"] for row in rows if row["split"] == split] for split in SPLITS}
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a tab-separated table with a header."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def absent_stages(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from hypnolens.edf import read_annotations
 from hypnolens.errors import RecordingError
+from hypnolens.profusion import read_profusion
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
 LABELS = {
@@ -27,11 +29,32 @@ LABELS = {
 TOLERANCE_S = 1e-3
 """Times are decimal fractions in the files and binary ones here: within a millisecond they are the same."""
 
+MOST_EXCESS = 0.1
+"""Share of a signal's epochs by which stages without times may be too many or too few."""
+
 TRIM_RULES = ("drop-then-trim", "trim-then-drop")
 
 
-def read_stages(path: Path, *, start: datetime, duration_s: float, recording: str) -> tuple[np.ndarray, float]:
-    """Stage of every whole epoch of a signal, by time.
+class Hypnogram(NamedTuple):
+    """Stages of a signal.
+
+    Attributes
+    ----------
+    stages
+        Codes of every whole epoch, int8 ``(n_epochs,)``: 0-4, `UNSCORED` or `MOVEMENT`.
+    first_s
+        Seconds from the signal's start to the first epoch, at least 0 and below 30.
+    flags
+        ``stages=N``: the file has N epochs more (or, with a minus, fewer) than the signal.
+    """
+
+    stages: np.ndarray
+    first_s: float
+    flags: list[str]
+
+
+def read_stages(path: Path, *, start: datetime, duration_s: float, recording: str) -> Hypnogram:
+    """Stage of every whole epoch of a signal: from an EDF+ file by time, from Profusion's XML by position.
 
     Epochs lie on the hypnogram's own grid: where the hypnogram starts at another moment than the signal, the
     first epoch is the first one of the hypnogram that lies wholly in the signal. Stages after the signal's end are
@@ -40,7 +63,7 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     Parameters
     ----------
     path
-        EDF+ file with one annotation a bout of stages.
+        EDF+ file with one annotation a bout of stages, or XML of Profusion, whose first epoch is the signal's.
     start
         Date and time of the signal's first sample.
     duration_s
@@ -48,19 +71,14 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     recording
         Name for error messages.
 
-    Returns
-    -------
-    stages
-        Codes, int8 ``(n_epochs,)``: 0-4, `UNSCORED` or `MOVEMENT`.
-    first_s
-        Seconds from the signal's start to the first epoch, at least 0 and below 30.
-
     Raises
     ------
     RecordingError
         Labels that are not known, bouts that are no whole epochs or that contradict each other, a hypnogram of
-        another time than its signal.
+        another night than its signal.
     """
+    if path.suffix == ".xml":
+        return _by_position(path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
     annotations = read_annotations(path, recording)
     unknown = sorted({text for _, _, text in annotations.entries if text not in LABELS})
     if unknown:
@@ -77,6 +95,7 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     n_epochs = int((duration_s - first_s + TOLERANCE_S) // EPOCH_S)
     stages = np.full(max(n_epochs, 0), UNSCORED, dtype=np.int8)
     covered = np.zeros(len(stages), dtype=bool)
+    n_scored = 0
     for onset, duration, text in annotations.entries:
         if not duration or not _whole(duration):
             raise RecordingError(
@@ -98,14 +117,18 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
             )
         stages[span] = LABELS[text]
         covered[span] = True
-    if not covered.any():
+        if LABELS[text] < len(CODE):
+            n_scored += round(duration / EPOCH_S)
+    n_common = int((stages < len(CODE)).sum())
+    if not covered.any() or 2 * n_common < n_scored:
+        # A hypnogram may be longer than its signal, but not so that most of what it says lies beyond.
         raise RecordingError(
             recording,
-            f"{path.name} (from {annotations.start:%H:%M:%S}) and its signal ({duration_s / 3600:.1f} h from "
-            f"{start:%H:%M:%S}) have no epoch in common",
+            f"{path.name} (from {_moment(annotations.start)}) and its signal ({duration_s / 3600:.1f} h from "
+            f"{_moment(start)}) have {n_common} of {n_scored} scored epochs in common",
             "pair the signal with the hypnogram of the same night",
         )
-    return stages, first_s
+    return Hypnogram(stages, first_s, [])
 
 
 def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndarray:
@@ -138,6 +161,25 @@ def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndar
         return positions[_span(stages[positions] != CODE["W"], margin)]
     span = _span(stages != CODE["W"], margin)
     return np.arange(len(stages))[span][scored[span]]
+
+
+def _by_position(path: Path, n_epochs: int, recording: str) -> Hypnogram:
+    """Stages of a file that has no times; a few epochs too many or too few are told, more are another recording's."""
+    given = read_profusion(path, recording)
+    excess = len(given) - n_epochs
+    if abs(excess) > MOST_EXCESS * n_epochs:
+        raise RecordingError(
+            recording,
+            f"{path.name} has {len(given)} stages, and its signal has {n_epochs} epochs",
+            "pair the signal with the stages of the same recording",
+        )
+    stages = np.full(n_epochs, UNSCORED, dtype=np.int8)
+    stages[: len(given)] = given[:n_epochs]
+    return Hypnogram(stages, 0.0, [f"stages={excess:+d}"] if excess else [])
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%H:%M:%S}" if time.year == 1 else f"{time:%Y-%m-%d %H:%M:%S}"
 
 
 def _whole(seconds: float) -> bool:

@@ -13,8 +13,8 @@ logger = logging.getLogger("hypnolens")
 
 
 @contextmanager
-def logged(path: str | Path) -> Iterator[logging.Logger]:
-    """Send log messages and warnings to ``path`` while the block runs.
+def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
+    """Send log messages and warnings to ``path`` while the block runs, and with ``echo`` to the terminal too.
 
     A :class:`HypnolensError` ends the process with status 1 and its one line as the last line of the log, without a
     traceback: the fault is in the input and the line says what to do. Any other exception is a defect of
@@ -28,11 +28,15 @@ def logged(path: str | Path) -> Iterator[logging.Logger]:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers: list[logging.Handler] = [handler]
+    if echo:
+        handlers.append(logging.StreamHandler())
     logging.captureWarnings(True)
     sources = [logger, logging.getLogger("py.warnings")]
     for source in sources:
-        source.addHandler(handler)
         source.setLevel(logging.INFO)
+        for each in handlers:
+            source.addHandler(each)
     try:
         yield logger
     except HypnolensError as error:
@@ -46,7 +50,8 @@ def logged(path: str | Path) -> Iterator[logging.Logger]:
         raise
     finally:
         for source in sources:
-            source.removeHandler(handler)
+            for each in handlers:
+                source.removeHandler(each)
         logging.captureWarnings(False)
         handler.close()
 

@@ -13,9 +13,11 @@ import papermill
 from IPython.display import HTML, Image, Markdown, display
 from nbconvert import HTMLExporter
 
-from hypnolens.folds import Fold, absent_stages, read_folds, read_table
+from hypnolens.datasets.origins import ORIGINS
+from hypnolens.folds import Fold, absent_stages, read_folds
 from hypnolens.stages import STAGES
 from hypnolens.tables import OVERALL, score_table, stage_table
+from hypnolens.tsv import read_rows
 
 STYLE = (
     "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } "
@@ -26,12 +28,10 @@ STYLE = (
 MOST_ROWS = 60
 """Rows of a table on the page; the whole table is in its file."""
 
-ORIGIN = {
-    "simulate": "**Simulated nights.** The signal is synthetic, calibrated on statistics of Sleep-EDF; scores on it "
-    "say that the chain works, and nothing about how well real sleep is staged.",
-    "folder": "Recordings of your own folder, staged by the experts who made the hypnograms.",
-    "sleepedf": "Sleep-EDF Expanded 1.0.0, sleep-cassette study (PhysioNet, ODC-BY 1.0).",
-    "shhs": "Sleep Heart Health Study, visit 1 (National Sleep Research Resource).",
+DATASET_FIGURES = {
+    "recordings": "All recordings, a row each: the expert's stages as colours from the first epoch that is kept, white "
+    "where an epoch was dropped, and quality flags.",
+    "stages": "Epochs of each stage, beside the published counts of the same set of recordings where there are some.",
 }
 
 FIGURES = {
@@ -73,7 +73,7 @@ class Page:
         """Title, origin of the data, and contents."""
         contents = ["Scores", "Recordings", "Folds", *(f"Experiment {name}" for name in self.names), "Methods"]
         links = " · ".join(f"[{title}](#{_anchor(title)})" for title in contents)
-        display(Markdown(f"# Sleep stages of {self.dataset}\n\n{ORIGIN[self.options['kind']]}\n\n{links}"))
+        display(Markdown(f"# Sleep stages of {self.dataset}\n\n{self._origin()}\n\n{links}"))
 
     def scores(self) -> None:
         """Scores of all experiments."""
@@ -97,7 +97,8 @@ class Page:
     def recordings(self) -> None:
         """What was extracted, dropped and flagged."""
         _heading("Recordings")
-        table = pd.DataFrame(read_table(self.results / "recordings.tsv")).drop(columns="source_sha256")
+        table = pd.DataFrame(read_rows(self.results / "recordings.tsv"))
+        table = table.drop(columns=["source", "source_sha256", "licence", "citation"])
         table.columns = [
             name.replace("dropped_", "not kept: ").replace("sampling_rate_hz", "Hz") for name in table.columns
         ]
@@ -110,12 +111,43 @@ class Page:
                 f"{counts['epochs'].sum():,} epochs ({total}); {flagged:,} with a quality flag."
             )
         )
+        self._published()
+        for figure, caption in DATASET_FIGURES.items():
+            _figure(self.reports / "figures" / f"{figure}.png")
+            display(Markdown(f"*{caption}*"))
         _table(table)
+
+    def _origin(self) -> str:
+        text, licence, citation = ORIGINS[self.options["kind"]]
+        return text if licence == citation else f"{text} Licence: {licence}. Please cite {citation}."
+
+    def _published(self) -> None:
+        """How the counts compare with the published ones, and the recordings that differ."""
+        every = read_rows(self.reports / "tables" / "counts.tsv")[-1]
+        differing = pd.DataFrame(read_rows(self.reports / "tables" / "differing.tsv"))
+        if self.options["kind"] not in ("sleepedf", "shhs"):
+            return
+        if every["published"] == "-":
+            display(Markdown("There are no published counts of this set of recordings, trimmed in this way."))
+        elif every["difference"] == "0":
+            display(Markdown(f"The number of epochs is the published one ({every['source']})."))
+        else:
+            difference = f"{int(every['difference']):+,} epochs"
+            display(
+                Markdown(
+                    f"**The counts differ from the published ones**: {difference} against "
+                    f"{int(every['published']):,} ({every['source']})."
+                    + (" No single recording is known to differ." if differing.empty else "")
+                )
+            )
+        if not differing.empty:
+            display(Markdown("Recordings that differ from what is published:"))
+            _table(differing)
 
     def folds(self) -> None:
         """Sizes of the folds, and stages that are missing from a side."""
         _heading("Folds")
-        rows = read_table(self.results / "folds.tsv")
+        rows = read_rows(self.results / "folds.tsv")
         subject = {row["recording"]: row["subject"] for row in rows}
         folds = []
         for number in range(1 + max(int(row["fold"]) for row in rows)):
@@ -132,7 +164,7 @@ class Page:
                 for number, fold in enumerate(folds)
             )
         )
-        absent = absent_stages(folds, read_table(self.results / "recordings.tsv"))
+        absent = absent_stages(folds, read_rows(self.results / "recordings.tsv"))
         if absent:
             listed = "".join(f"\n- {sentence}" for sentence in absent)
             display(Markdown(f"A network cannot learn, choose or be tested on a stage that is not there:\n{listed}"))

@@ -1,8 +1,23 @@
-"""Tab-separated tables that a user wrote: read, or refused in one sentence."""
+"""Tab-separated tables: the project's own, and those that a user wrote, read or refused in one sentence."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a table that the project wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table; its rows have exactly these columns."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_user_table(path: Path, *, required: Sequence[str], numbers: Sequence[str]) -> list[dict[str, str]]:

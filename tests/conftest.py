@@ -79,6 +79,7 @@ def make_epochs(stages, *, index=None, name="R1", rate=100.0, seed=0) -> Epochs:
         night=1,
         channel="EEG",
         start_time="1989-04-24T16:13:00",
+        source="R-PSG.edf",
         source_sha256="0" * 64,
         dropped={"movement": 0, "unscored": 0, "trimmed": 0},
         flags=[],

@@ -4,18 +4,48 @@ These modules are imported while Snakemake plans, so they need the standard libr
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypnolens.datasets import folder, simulate
+from hypnolens.datasets import folder, shhs, simulate, sleepedf
 from hypnolens.datasets.recording import Recording
-from hypnolens.errors import ConfigurationError
+from hypnolens.errors import DatasetError
+from hypnolens.tsv import read_rows
 
-__all__ = ["Recording", "list_recordings"]
+__all__ = ["Listing", "Recording", "list_recordings"]
 
 
-def list_recordings(name: str, dataset: Mapping[str, Any]) -> list[Recording]:
-    """All recordings of a dataset, sorted by name.
+@dataclass(frozen=True)
+class Listing:
+    """The recordings of a dataset.
+
+    Attributes
+    ----------
+    recordings
+        Sorted by name.
+    missing
+        Names of recordings that the dataset has and a local copy lacks altogether.
+    published
+        Name of the published set of recordings that the dataset is, such as ``sleep-edf-20``; `None` for any other.
+        It is what the configuration asks for that counts, whether or not recordings are missing.
+    unavailable
+        Why the dataset cannot be had, in one line; `None` if it can.
+    """
+
+    recordings: list[Recording]
+    missing: list[str]
+    published: str | None
+    unavailable: str | None
+
+    @property
+    def subjects(self) -> list[str]:
+        """Subject of each recording."""
+        return [recording.subject for recording in self.recordings]
+
+
+def list_recordings(name: str, dataset: Mapping[str, Any], tables: Path) -> Listing:
+    """All recordings of a dataset.
 
     Parameters
     ----------
@@ -23,21 +53,52 @@ def list_recordings(name: str, dataset: Mapping[str, Any]) -> list[Recording]:
         Name of the dataset, for error messages.
     dataset
         Its validated configuration.
+    tables
+        Folder of the tables of recordings and folds that come with hypnolens.
 
     Raises
     ------
     ConfigurationError
-        The kind of dataset cannot be had, or it has no recordings.
+        The dataset has no recordings, or its folder or list cannot be read.
     """
+    path = Path(dataset["path"]) if dataset.get("path") else None
+    table = dataset.get("recordings")
+    missing: list[str] = []
+    published = unavailable = None
     match dataset["kind"]:
         case "folder":
-            table = dataset.get("recordings")
             recordings = folder.list_recordings(name, Path(dataset["path"]), table and Path(table))
         case "simulate":
             recordings = simulate.list_recordings(**{key: dataset[key] for key in simulate.KEYS})
-        case kind:
-            raise ConfigurationError(
-                f"datasets.{name}: recordings of kind {kind} cannot be fetched by this version; "
-                "use a local copy with kind: folder and path:, or try `--configfile config/demo.yaml`"
-            )
-    return sorted(recordings, key=lambda recording: recording.name)
+        case "sleepedf":
+            recordings, missing = sleepedf.list_recordings(name, dataset["subjects"], path, tables)
+            published = sleepedf.published_set([*(r.name for r in recordings), *missing], tables)
+        case _:
+            recordings, missing = shhs.list_recordings(name, table, path, tables)
+            published = shhs.published_set([*(r.name for r in recordings), *missing], tables)
+            unavailable = shhs.unavailable(recordings) if path is None else None
+    if unavailable:
+        unavailable = f"{name}: {unavailable}"
+    return Listing(sorted(recordings, key=lambda recording: recording.name), missing, published, unavailable)
+
+
+def published_folds(name: str, listing: Listing, tables: Path) -> Path:
+    """Table of the folds that papers share for a dataset.
+
+    Raises
+    ------
+    DatasetError
+        There is none: another set of recordings, or a local copy that lacks subjects.
+    """
+    path = tables / f"folds-{listing.published}.tsv"
+    others = "leave-one-subject-out, {k: N} or FILE.tsv"
+    if listing.published is None or not path.is_file():
+        raise DatasetError(name, "has no published folds", f"set folds: {others}")
+    if absent := sorted({row["subject"] for row in read_rows(path)} - set(listing.subjects)):
+        raise DatasetError(
+            name,
+            f"lacks all recordings of subject {', '.join(absent[:5])}{' …' * (len(absent) > 5)}, whom its published "
+            "folds need",
+            f"complete the local copy, or set folds: {others}",
+        )
+    return path

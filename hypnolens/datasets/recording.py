@@ -1,6 +1,7 @@
 """A recording as the plan knows it: names and paths, nothing read."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,6 +15,12 @@ class Recording:
         What it is called, whose it is, and which night of this subject's.
     psg, hypnogram
         Its files; `None` for the half of a pair that is not there, which stops its extraction with a clear line.
+    source
+        The table that says from where its files were fetched; `None` where they were at hand.
+    rates
+        Sampling rates in Hz that its channels of EEG may have; empty where any will do.
+    sha1
+        Published SHA-1 of ``psg`` and ``hypnogram``, where files at hand are to be compared with them.
     """
 
     name: str
@@ -21,3 +28,6 @@ class Recording:
     night: int
     psg: Path | None
     hypnogram: Path | None
+    source: Path | None = None
+    rates: tuple[float, ...] = ()
+    sha1: Mapping[str, str] = field(default_factory=dict)

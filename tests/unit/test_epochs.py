@@ -7,12 +7,14 @@ import mne
 import numpy as np
 import pytest
 
-from hypnolens.epochs import check_rates, extract, read_epochs, summary, write_epochs
+from hypnolens.epochs import check_rates, read_epochs, summary, write_epochs
 from hypnolens.errors import DatasetError, RecordingError
+from hypnolens.extraction import extract
 from tests.conftest import write_hypnogram, write_pair, write_psg
 
 OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
-           "trim_wake_min": 30, "trim_rule": "drop-then-trim"}  # fmt: skip
+           "trim_wake_min": 30, "trim_rule": "drop-then-trim", "source": "a-PSG.edf", "rates": (),
+           "sha1": {}}  # fmt: skip
 
 
 def _numbered(tmp_path, labels, *, rate=100.0, **psg):
@@ -77,7 +79,7 @@ def test_written_epochs_come_back(tmp_path):
     assert summary(epochs) == {
         "recording": "a", "subject": "s", "night": 1, "channel": "EEG Fpz-Cz", "sampling_rate_hz": 100.0, "epochs": 5,
         "W": 1, "N1": 1, "N2": 2, "N3": 0, "R": 1, "dropped_movement": 0, "dropped_unscored": 0, "dropped_trimmed": 0,
-        "flags": "none", "source_sha256": epochs.source_sha256,
+        "flags": "none", "source": "a-PSG.edf", "source_sha256": epochs.source_sha256,
     }  # fmt: skip
 
 
@@ -121,7 +123,7 @@ def test_twenty_two_hours_take_under_two_seconds_and_300_mb(tmp_path):
     # In a process of its own, as in the pipeline: start-up and imports count, what pytest holds does not.
     code = (
         "import time; began = time.monotonic(); from pathlib import Path\n"
-        "from hypnolens.epochs import extract, write_epochs\n"
+        "from hypnolens.epochs import write_epochs\nfrom hypnolens.extraction import extract\n"
         f"epochs = extract(Path({str(psg)!r}), Path({str(hypnogram)!r}), **{OPTIONS!r})\n"
         f"write_epochs(epochs, Path({str(tmp_path / 'a.safetensors')!r}))\n"
         # Not getrusage, whose peak a process inherits from its parent.

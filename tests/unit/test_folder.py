@@ -1,6 +1,7 @@
 """A folder of recordings: pairs by name or by table, and tables that do not fit."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ def _touch(folder, *names):
 
 
 def _list(folder, **options):
-    return list_recordings("mine", {"kind": "folder", "path": str(folder), **options})
+    return list_recordings("mine", {"kind": "folder", "path": str(folder), **options}, Path("unused")).recordings
 
 
 def test_pairs_by_name_and_all_else_is_ignored(tmp_path):

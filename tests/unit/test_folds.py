@@ -3,7 +3,8 @@
 import pytest
 
 from hypnolens.errors import DatasetError
-from hypnolens.folds import absent_stages, make_folds, read_folds, read_table, write_folds
+from hypnolens.folds import absent_stages, make_folds, read_folds, write_folds
+from hypnolens.tsv import read_rows
 
 SUBJECTS = [f"S{i:02d}" for i in range(20)]
 
@@ -93,7 +94,7 @@ def _recordings():
 def test_folds_go_through_their_file(tmp_path):
     folds = _make("ABC")
     write_folds(folds, _recordings(), tmp_path / "folds.tsv")
-    rows = read_table(tmp_path / "folds.tsv")
+    rows = read_rows(tmp_path / "folds.tsv")
     assert len(rows) == 3 * 6 and list(rows[0]) == ["recording", "subject", "fold", "split"]
     for number, fold in enumerate(folds):
         for split, names in read_folds(tmp_path / "folds.tsv", number).items():

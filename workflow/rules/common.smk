@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -10,20 +11,33 @@ sys.path.insert(0, workflow.basedir)
 # Scripts run in environments that hold their tools but not hypnolens itself.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.getenv("PYTHONPATH")])))
 
-from hypnolens import configuration, datasets, folds, provenance
+from hypnolens import configuration, counts, datasets, folds, provenance
+from hypnolens.datasets import sleepedf
+from hypnolens.datasets.origins import ORIGINS
 from hypnolens.errors import HypnolensError
 from hypnolens.logs import failures
 
 ROOT = Path(workflow.basedir)
+TABLES = ROOT / "config/tables"
 SIGNAL_KEYS = ("channel", "sampling_rate_hz", "trim_wake_min", "trim_rule")
 FOLD_KEYS = ("folds", "validation", "fold_seed")
 PREDICT_KEYS = ("normalisation", "across_gaps", "precision", "torch_threads")
 FIGURES = ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "tsne")
 
-try:
+
+@contextmanager
+def one_line():
+    """End a run whose configuration or data cannot be used with the one line that says so."""
+    try:
+        yield
+    except HypnolensError as error:
+        sys.exit(str(error))
+
+
+with one_line():
     CONFIGURATION = configuration.load(config, ROOT)
-except HypnolensError as error:
-    sys.exit(str(error))
+# What download scripts read, with its defaults; see workflow/rules/download.smk.
+config["download"] = CONFIGURATION.download
 
 
 wildcard_constraints:
@@ -39,12 +53,33 @@ def code_version(script, *more):
 
 
 @cache
+def listing_of(dataset):
+    """What there is of a dataset; a run ends here if its configuration names nothing that could be."""
+    with one_line():
+        listing = datasets.list_recordings(dataset, dataset_of(dataset), TABLES)
+    if n_missing := len(listing.missing):
+        names = ", ".join(listing.missing[:5]) + " …" * (n_missing > 5)
+        logger.warning(f"{dataset}: path: lacks {n_missing} of its recordings, which are left out: {names}")
+    return listing
+
+
+@cache
 def recordings_of(dataset):
-    """Recordings of a dataset by name; the one place where a run ends because a dataset cannot be had."""
-    try:
-        return {recording.name: recording for recording in datasets.list_recordings(dataset, dataset_of(dataset))}
-    except HypnolensError as error:
-        sys.exit(str(error))
+    """Recordings of a dataset by name; a run ends here if it cannot be had."""
+    listing = listing_of(dataset)
+    if listing.unavailable:
+        sys.exit(listing.unavailable)
+    return {recording.name: recording for recording in listing.recordings}
+
+
+@cache
+def fold_table_of(dataset):
+    """The table that says the folds, for `published` and for a table of the user's; `None` for other schemes."""
+    scheme = dataset_of(dataset)["folds"]
+    if scheme == "published":
+        with one_line():
+            return datasets.published_folds(dataset, listing_of(dataset), TABLES)
+    return Path(scheme) if str(scheme).endswith(".tsv") else None
 
 
 @cache
@@ -52,16 +87,14 @@ def folds_of(dataset):
     """Numbers of the folds of a dataset."""
     subjects = [recording.subject for recording in recordings_of(dataset).values()]
     options = dataset_of(dataset)
-    try:
+    with one_line():
         made = folds.make_folds(
             subjects,
-            scheme=options["folds"],
+            scheme=fold_table_of(dataset) or options["folds"],
             validation=options["validation"],
             seed=options["fold_seed"],
             dataset=dataset,
         )
-    except HypnolensError as error:
-        sys.exit(str(error))
     return range(len(made))
 
 
@@ -71,8 +104,18 @@ def dataset_of(name):
 
 
 def all_reports(wildcards):
-    """Reports of the datasets that are run."""
-    return [f"reports/{dataset}/report.html" for dataset in CONFIGURATION.run]
+    """Reports of the datasets that are run; one that cannot be had is left out with one line."""
+    left_out = {name: listing_of(name).unavailable for name in CONFIGURATION.run if listing_of(name).unavailable}
+    for why in left_out.values():
+        logger.warning(f"left out: {why}")
+    if left_out.keys() == set(CONFIGURATION.run) != set():
+        sys.exit("nothing to run: " + "; ".join(left_out.values()))
+    return [f"reports/{dataset}/report.html" for dataset in CONFIGURATION.run if dataset not in left_out]
+
+
+def sleepedf_checksums(wildcards):
+    """Files of a night of Sleep-EDF with their published checksums."""
+    return sleepedf.checksums(wildcards.night, wildcards.scorer, TABLES)
 
 
 def psg_file(wildcards):
@@ -85,6 +128,29 @@ def hypnogram_file(wildcards):
     return recordings_of(wildcards.dataset)[wildcards.recording].hypnogram or []
 
 
+def source_file(wildcards):
+    """The table that says from where a recording was fetched; none where it was at hand."""
+    return recordings_of(wildcards.dataset)[wildcards.recording].source or []
+
+
+def origin_of(wildcards):
+    """Licence and citation of a dataset."""
+    origin = ORIGINS[dataset_of(wildcards.dataset)["kind"]]
+    return {"licence": origin.licence, "citation": origin.citation}
+
+
+def missing_recordings(wildcards):
+    """Recordings of a dataset that a local copy lacks."""
+    return listing_of(wildcards.dataset).missing
+
+
+def published_counts(wildcards):
+    """What is published of the epochs of a dataset, as it is trimmed."""
+    options = {key: dataset_of(wildcards.dataset)[key] for key in ("trim_rule", "trim_wake_min")}
+    found = counts.published(listing_of(wildcards.dataset).published, tables=TABLES, **options)
+    return found and found._asdict()
+
+
 def recording_options(wildcards):
     """Whose recording it is, and how it is extracted: what extraction reads, nothing more."""
     recording = recordings_of(wildcards.dataset)[wildcards.recording]
@@ -93,6 +159,8 @@ def recording_options(wildcards):
         "recording": recording.name,
         "subject": recording.subject,
         "night": recording.night,
+        "rates": recording.rates,
+        "sha1": recording.sha1,
         **options,
     }
 
@@ -103,9 +171,8 @@ def fold_options(wildcards):
 
 
 def fold_table(wildcards):
-    """The user's table of folds, where one is given."""
-    scheme = dataset_of(wildcards.dataset)["folds"]
-    return scheme if str(scheme).endswith(".tsv") else []
+    """The table that says the folds, where there is one."""
+    return fold_table_of(wildcards.dataset) or []
 
 
 def experiment_options(wildcards):
@@ -149,8 +216,8 @@ def of_each_experiment(pattern):
 
 
 def figures_of_dataset(wildcards):
-    """All figures of all experiments of a dataset."""
-    return [
+    """All figures of a dataset and of all experiments on it."""
+    return [f"reports/{wildcards.dataset}/figures/{figure}.png" for figure in ("recordings", "stages")] + [
         f"reports/{wildcards.dataset}/{experiment}/figures/{figure}.png"
         for experiment in dataset_of(wildcards.dataset)["experiments"]
         for figure in FIGURES

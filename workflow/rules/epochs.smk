@@ -6,6 +6,7 @@ rule epochs:
     input:
         psg=psg_file,
         hypnogram=hypnogram_file,
+        source=source_file,
     output:
         "results/{dataset}/epochs/{recording}.safetensors",
     log:
@@ -29,18 +30,49 @@ rule recordings:
     input:
         epochs=epochs_files,
     output:
-        "results/{dataset}/recordings.tsv",
+        table="results/{dataset}/recordings.tsv",
+        hypnograms="results/{dataset}/hypnograms.safetensors",
     log:
         "results/{dataset}/logs/recordings.log",
     benchmark:
         "results/{dataset}/benchmarks/recordings.tsv"
     conda:
-        "../../envs/signal.yaml"
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        origin=origin_of,
+        code=code_version("recordings"),
+    script:
+        "../scripts/recordings.py"
+
+
+rule counts:
+    input:
+        recordings="results/{dataset}/recordings.tsv",
+    output:
+        stages=report(
+            "reports/{dataset}/tables/counts.tsv",
+            caption="../report/counts.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "epochs by stage"},
+        ),
+        differing="reports/{dataset}/tables/differing.tsv",
+    log:
+        "results/{dataset}/logs/counts.log",
+    benchmark:
+        "results/{dataset}/benchmarks/counts.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_version("recordings"),
+        missing=missing_recordings,
+        published=published_counts,
+        code=code_version("counts"),
     script:
-        "../scripts/recordings.py"
+        "../scripts/counts.py"

@@ -1,5 +1,62 @@
-# Enters: results of an experiment. Leaves: its figures, each as PNG and SVG, with a caption for Snakemake's report.
+# Enters: what a dataset holds, and results of an experiment. Leaves: figures, each as PNG and SVG, with a caption for Snakemake's report.
 # Why: a rule a figure, each with the hash of its own code, so that a change of one redraws that one only.
+
+
+rule figure_recordings:
+    input:
+        hypnograms="results/{dataset}/hypnograms.safetensors",
+        recordings="results/{dataset}/recordings.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/figures/recordings.png",
+            caption="../report/recordings.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "recordings"},
+        ),
+        svg="reports/{dataset}/figures/recordings.svg",
+    log:
+        "results/{dataset}/logs/figures/recordings.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/recordings.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="recordings",
+        code=code_version("figure", "hypnolens.plots.recordings"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_stages:
+    input:
+        counts="reports/{dataset}/tables/counts.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/figures/stages.png",
+            caption="../report/distribution.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "distribution of stages"},
+        ),
+        svg="reports/{dataset}/figures/stages.svg",
+    log:
+        "results/{dataset}/logs/figures/stages.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/stages.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="stages",
+        code=code_version("figure", "hypnolens.plots.stages"),
+    script:
+        "../scripts/figure.py"
 
 
 rule figure_confusion_matrix:

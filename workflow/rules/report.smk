@@ -5,6 +5,8 @@
 rule report:
     input:
         recordings="results/{dataset}/recordings.tsv",
+        counts="reports/{dataset}/tables/counts.tsv",
+        differing="reports/{dataset}/tables/differing.tsv",
         folds="results/{dataset}/folds.tsv",
         metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
         cards=of_each_experiment("results/{dataset}/{experiment}/fold-0/model.json"),

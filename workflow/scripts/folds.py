@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from hypnolens.folds import absent_stages, make_folds, read_table, write_folds
+from hypnolens.folds import absent_stages, make_folds, write_folds
 from hypnolens.logs import logged
+from hypnolens.tsv import read_rows
 
 with logged(snakemake.log[0]) as log:
-    recordings = read_table(Path(snakemake.input.recordings))
+    recordings = read_rows(Path(snakemake.input.recordings))
     options = snakemake.params.options
     folds = make_folds(
         [row["subject"] for row in recordings],
-        scheme=options["folds"],
+        scheme=snakemake.input.get("table") or options["folds"],
         validation=options["validation"],
         seed=options["fold_seed"],
         dataset=snakemake.wildcards.dataset,

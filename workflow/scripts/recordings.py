@@ -1,18 +1,17 @@
-"""Make the table of recordings."""
+"""Make the table of recordings, and the hypnograms of all of them side by side."""
 
-import csv
 from pathlib import Path
 
-from hypnolens.epochs import check_rates, read_epochs, summary
+from hypnolens.epochs import check_rates, read_epochs, side_by_side, summary, write_hypnograms
 from hypnolens.logs import logged
+from hypnolens.tsv import write_rows
 
 with logged(snakemake.log[0]) as log:
-    rows = [summary(read_epochs(Path(path), signal=False)) for path in snakemake.input.epochs]
+    epochs = [read_epochs(Path(path), signal=False) for path in snakemake.input.epochs]
+    rows = [{**summary(one), **snakemake.params.origin} for one in epochs]
     check_rates(rows, snakemake.wildcards.dataset)
-    with open(snakemake.output[0], "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(Path(snakemake.output.table), list(rows[0]), rows)
+    write_hypnograms(side_by_side(epochs), Path(snakemake.output.hypnograms))
     for row in rows:
         if row["flags"] != "none":
             log.warning("%s: %s", row["recording"], row["flags"])

@@ -1,0 +1,52 @@
+"""A whole dataset at a glance: a row a recording, its hypnogram as colours and its quality flags beside it."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from hypnolens.epochs import NOTHING, read_hypnograms
+from hypnolens.plots.style import STAGE_COLOURS, new
+from hypnolens.stages import EPOCH_S, STAGES
+from hypnolens.tsv import read_rows
+
+MOST_ROWS = 400
+"""Rows that a page can show; of more recordings every n-th is drawn, and the title says so."""
+
+NAMED = 60
+"""Up to so many rows each has its name and its flags in words; flags of more are a mark."""
+
+
+def draw(hypnograms: str, recordings: str) -> Figure:
+    """Draw from ``hypnograms.safetensors`` and ``recordings.tsv``."""
+    stages, rows = read_hypnograms(Path(hypnograms)), read_rows(Path(recordings))
+    step = -(-len(rows) // MOST_ROWS)
+    shown, stages = rows[::step], stages[::step]
+    named = len(shown) <= NAMED
+    figure, axis = new(min(0.9 + (0.16 if named else 0.05) * len(shown), 10.5))
+    colours = ListedColormap(["white", *(STAGE_COLOURS[stage] for stage in STAGES)])
+    hours = stages.shape[1] * EPOCH_S / 3600
+    axis.imshow(
+        stages, cmap=colours, vmin=NOTHING, vmax=len(STAGES) - 1, aspect="auto", interpolation="nearest",
+        extent=(0, hours, len(shown), 0),
+    )  # fmt: skip
+    every = 1 if named else -(-len(shown) // NAMED)
+    size = 6 if len(shown) > 20 else 8
+    axis.set_yticks(np.arange(0, len(shown), every) + 0.5, [row["recording"] for row in shown[::every]], fontsize=size)
+    flagged = [(place + 0.5, row["flags"]) for place, row in enumerate(shown) if row["flags"] != "none"]
+    for place, flags in flagged:
+        axis.annotate(
+            flags if named else "◂", (1, place), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=size, color="#A33B00",
+        )  # fmt: skip
+    axis.set_xlabel("hours from the first epoch kept")
+    n_flagged = sum(row["flags"] != "none" for row in rows)
+    title = f"{len(rows):,} recordings, {n_flagged:,} with a quality flag"
+    axis.set_title(title + (f"; every {step}. row is drawn" if step > 1 else ""), fontsize="medium", loc="left")
+    axis.tick_params(axis="y", length=0)
+    patches = [Patch(color=STAGE_COLOURS[stage], label=stage) for stage in STAGES]
+    patches.append(Patch(facecolor="white", edgecolor="grey", label="not kept"))
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
+    return figure
