@@ -113,9 +113,14 @@ def read_epochs(path: Path, *, signal: bool = True) -> Epochs:
                 dropped=json.loads(metadata["dropped"]),
                 flags=json.loads(metadata["flags"]),
             )
+    except FileNotFoundError as error:
+        remedy = f"make it again with `snakemake {path}` and the options of this run"
+        raise RecordingError(Path(path).stem, f"{path} does not exist", remedy) from error
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise RecordingError(
-            Path(path).stem, f"{path} is damaged ({error})", "delete it and run again; it is extracted anew"
+            Path(path).stem,
+            f"{path} is damaged ({error})",
+            f"delete it and make it again with `snakemake {path}` and the options of this run",
         ) from error
 
 

@@ -4,6 +4,7 @@ Snakemake counts folds while it plans, so this module needs the standard library
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,10 +135,12 @@ def _groups(names: Sequence[str], k: int, seed: int, dataset: str) -> list[list[
 
 
 def _drawn(names: Sequence[str], test: Sequence[str], validation: float, seed: int, number: int) -> Fold:
-    rest = [subject for subject in names if subject not in set(test)]
+    tested = set(test)
+    rest = [subject for subject in names if subject not in tested]
     n_validation = max(1, min(round(validation * len(rest)), len(rest) - 1))
     drawn = sorted(random.Random(f"validation-{seed}-{number}").sample(rest, n_validation))
-    return Fold(tuple(subject for subject in rest if subject not in set(drawn)), tuple(drawn), tuple(test))
+    training = sorted(set(rest) - set(drawn))
+    return Fold(tuple(training), tuple(drawn), tuple(test))
 
 
 def _read_table(path: Path, names: Sequence[str], dataset: str) -> list[dict[str, str]]:
@@ -148,10 +151,10 @@ def _read_table(path: Path, names: Sequence[str], dataset: str) -> list[dict[str
     odd = [row["split"] for row in rows if row.get("split") and row["split"] not in SPLITS]
     if odd:
         raise DatasetError(dataset, f"'{path}' has the split '{odd[0]}'", f"use {', '.join(SPLITS)}")
-    listed = {row["subject"] for row in rows}
-    if absent := sorted(set(names) - listed):
+    present = set(names)
+    if absent := sorted(present - {row["subject"] for row in rows}):
         raise DatasetError(dataset, f"'{path}' does not list subject {', '.join(absent[:5])}", "add it to the table")
-    return [row for row in rows if row["subject"] in set(names)]
+    return [row for row in rows if row["subject"] in present]
 
 
 def _numbers(rows: Iterable[Mapping[str, str]]) -> list[str]:
@@ -172,14 +175,16 @@ def _checked(folds: list[Fold], dataset: str) -> list[Fold]:
                 raise DatasetError(
                     dataset, f"fold {number} has no {split} subject", "use fewer folds or add recordings"
                 )
-        everyone = [subject for split in SPLITS for subject in fold.side(split)]
-        if twice := sorted({subject for subject in everyone if everyone.count(subject) > 1}):
+        if twice := _twice(subject for split in SPLITS for subject in fold.side(split)):
             raise DatasetError(
                 dataset, f"fold {number} has subject {', '.join(twice)} on two sides", "correct the table of folds"
             )
-    tested = [subject for fold in folds for subject in fold.test]
-    if twice := sorted({subject for subject in tested if tested.count(subject) > 1}):
+    if twice := _twice(subject for fold in folds for subject in fold.test):
         raise DatasetError(
             dataset, f"subject {', '.join(twice)} is tested in more than one fold", "correct the table of folds"
         )
     return folds
+
+
+def _twice(subjects: Iterable[str]) -> list[str]:
+    return sorted(subject for subject, times in Counter(subjects).items() if times > 1)

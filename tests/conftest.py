@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hypnolens.epochs import Epochs
+from tests.server import Server
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("HYPNOLENS_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -51,6 +52,16 @@ def write_hypnogram(path, labels, *, start=None, onset=0.0, texts=RK):
     return path
 
 
+def write_profusion(path, codes, *, length=30):
+    """Write stages as Profusion does, a code an epoch."""
+    stages = "".join(f"<SleepStage>{code}</SleepStage>" for code in codes)
+    path.write_text(
+        f'<?xml version="1.0" encoding="utf-8"?><CMPStudyConfig><EpochLength>{length}</EpochLength><ScoredEvents/>'
+        f"<SleepStages>{stages}</SleepStages></CMPStudyConfig>"
+    )
+    return path
+
+
 def write_pair(folder, name, labels, *, seed=0, **psg):
     """A PSG of noise and its hypnogram, as long as ``labels``; returns both paths."""
     rate = psg.get("rate", 100.0)
@@ -84,3 +95,11 @@ def make_epochs(stages, *, index=None, name="R1", rate=100.0, seed=0) -> Epochs:
         dropped={"movement": 0, "unscored": 0, "trimmed": 0},
         flags=[],
     )
+
+
+@pytest.fixture
+def server():
+    """A server of files that can be told to misbehave."""
+    server = Server()
+    yield server
+    server.close()

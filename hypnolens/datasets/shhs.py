@@ -63,7 +63,7 @@ def list_recordings(
             f"datasets.{name}.path: '{path}' has none of the recordings, such as shhs1-200001.edf with "
             "shhs1-200001-profusion.xml; give the folder of the local copy"
         )
-    return present, [recording.name for recording in listed if recording not in present]
+    return present, [recording.name for recording in listed if not (recording.psg or recording.hypnogram)]
 
 
 def unavailable(recordings: Sequence[Recording]) -> str | None:

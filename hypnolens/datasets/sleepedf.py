@@ -72,7 +72,7 @@ def list_recordings(name: str, subjects: str, path: Path | None, tables: Path) -
             f"datasets.{name}.path: '{path}' has none of the {len(rows)} recordings, such as "
             f"{rows[0]['recording']}-PSG.edf; give the folder of the local copy, or leave path: out to fetch them"
         )
-    return present, [recording.name for recording in recordings if recording not in present]
+    return present, [recording.name for recording in recordings if not (recording.psg or recording.hypnogram)]
 
 
 def parse_subjects(text: str) -> set[int]:

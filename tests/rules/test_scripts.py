@@ -64,24 +64,32 @@ def chain(tmp_path_factory):
         epochs[name] = str(folder / f"{name}.safetensors")
         files = {"psg": str(psg), "hypnogram": str(hypnogram)}
         _run("epochs", folder, input=files, output={"epochs": epochs[name]}, params=_options(name))
-    f = {name: str(folder / name) for name in ("recordings.tsv", "folds.tsv", "metrics.json", "by_recording.tsv")}
+    f = {
+        name: str(folder / name)
+        for name in ("recordings.tsv", "hypnograms", "folds.tsv", "metrics.json", "by_recording.tsv")
+    }
     paths = list(epochs.values())
     _run(
-        "recordings", folder, input={"epochs": paths}, output={"table": f["recordings.tsv"]}, wildcards={"dataset": "d"}
-    )
+        "recordings", folder, input={"epochs": paths}, params={"origin": {"licence": "-", "citation": "-"}},
+        output={"table": f["recordings.tsv"], "hypnograms": f["hypnograms"]}, wildcards={"dataset": "d"},
+    )  # fmt: skip
     options = {"folds": "leave-one-subject-out", "validation": 0.1, "fold_seed": 0}
     _run("folds", folder, input={"recordings": f["recordings.tsv"]}, output={"folds": f["folds.tsv"]},
          params={"options": options}, wildcards={"dataset": "d"})  # fmt: skip
     of_fold = {"models": [], "cards": [], "histories": [], "predictions": []}
-    scoring = {
-        "options": {key: EXPERIMENT[key] for key in ("normalisation", "across_gaps", "precision", "torch_threads")}
-    }
+    keys = ("normalisation", "across_gaps", "precision", "torch_threads")
+    scoring = {"options": {key: EXPERIMENT[key] for key in keys}, "epochs": str(folder)}
     for fold in range(3):
         wildcards = {"dataset": "d", "experiment": "e", "fold": str(fold)}
         names = {"model": "model.safetensors", "card": "model.json", "history": "history.tsv"}
         out = {key: str(folder / f"{fold}-{name}") for key, name in names.items()}
-        inputs = {"folds": f["folds.tsv"], "epochs": paths}
-        params = {"experiment": EXPERIMENT, "checkpoint": str(folder / f"{fold}.pt"), "code": "c"}
+        inputs = {"folds": f["folds.tsv"]}
+        params = {
+            "experiment": EXPERIMENT,
+            "checkpoint": str(folder / f"{fold}.pt"),
+            "code": "c",
+            "epochs": str(folder),
+        }
         _run("train", folder, input=inputs, output=out, params=params, wildcards=wildcards)
         predictions = str(folder / f"{fold}.parquet")
         _run("predict", folder, input={**inputs, "model": out["model"], "card": out["card"]},
@@ -153,7 +161,7 @@ def test_explanations_and_their_figure(chain, tmp_path, lost):
             predictions.append(str(tmp_path / f"{number}.parquet"))
             frame.to_parquet(predictions[-1])
     out = str(tmp_path / "gradcam.safetensors")
-    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions, "epochs": chain.epochs}
+    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions}
     log = _run("explain", tmp_path, input=inputs, output={"gradcam": out}, params=chain.scoring)
     correct = pd.concat(map(pd.read_parquet, predictions)).query("stage_true == stage_pred")["stage_true"].unique()
     assert set(re.findall(r"INFO (\w+): epoch", log)) == set(correct) and lost not in correct
@@ -164,7 +172,7 @@ def test_explanations_and_their_figure(chain, tmp_path, lost):
 def test_embedding_and_its_figure(chain, tmp_path):
     out = str(tmp_path / "embedding.tsv")
     inputs = {"folds": chain.files["folds.tsv"], "model": chain.models[0], "card": chain.cards[0]}
-    _run("embedding", tmp_path, input={**inputs, "epochs": chain.epochs}, output={"table": out}, params=chain.scoring)
+    _run("embedding", tmp_path, input=inputs, output={"table": out}, params=chain.scoring)
     table = pd.read_table(out)
     assert len(table) == 11 and table[["x", "y"]].notna().all().all()
     _figure("tsne", tmp_path, embedding=out)

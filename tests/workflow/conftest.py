@@ -1,5 +1,6 @@
 """Runs of the whole pipeline on recordings and a network as small as they can be."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,21 +20,24 @@ class Pipeline:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def configure(self, *, datasets, experiments=None) -> None:
+    def configure(self, *, datasets, experiments=None, **more) -> None:
         config = {
-            "run": list(datasets), "datasets": datasets, "experiments": {"tiny": TINY, **(experiments or {})}
+            "run": list(datasets), "datasets": datasets, "experiments": {"tiny": TINY, **(experiments or {})}, **more
         }  # fmt: skip
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
     def run(self, *arguments, cores=2, root=ROOT) -> subprocess.CompletedProcess:
         """Run, and return what was printed, standard output and error together, as ``stdout``."""
+        return subprocess.run(
+            self.command(*arguments, cores=cores, root=root),
+            cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900,
+        )  # fmt: skip
+
+    def command(self, *arguments, cores=2, root=ROOT) -> list[str]:
         # Targets come first: several options take all words that follow them.
         command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", root / "Snakefile", "--cores", cores]
         configured = ["--configfile", "config.yaml"] if (self.folder / "config.yaml").exists() else []
-        return subprocess.run(
-            [*map(str, command), *configured],
-            cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900,
-        )  # fmt: skip
+        return [*map(str, command), *configured]
 
     def planned(self, *arguments, root=ROOT) -> dict[str, int]:
         """Jobs that would run, by rule."""
@@ -45,6 +49,19 @@ class Pipeline:
             if len(words) == 2 and words[1].isdigit() and words[0] != "total":
                 counts[words[0]] = int(words[1])
         return counts
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """A copy of what runs, to be changed."""
+    root = folder / "copy"
+    for name in ("Snakefile", "workflow", "hypnolens", "config", "profiles", "envs"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            root.mkdir(exist_ok=True)
+            shutil.copy(source, root / name)
+    return root
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import SIMULATED
+from tests.workflow.conftest import SIMULATED, copy_of_the_project
 
 
 def test_the_demo_is_planned_in_full(pipeline):
@@ -23,10 +23,28 @@ def test_the_demo_is_planned_in_full(pipeline):
     assert sum(rule.startswith("figure_") for rule in plan) == 5
 
 
-def test_the_papers_run_says_in_one_line_that_its_data_cannot_be_fetched(pipeline):
-    run = pipeline.run("--dry-run")
+def test_the_papers_run_fetches_sleep_edf_once_and_leaves_shhs_out_without_a_token(pipeline, monkeypatch):
+    monkeypatch.delenv("NSRR_TOKEN", raising=False)
+    plan = pipeline.planned()
+    assert plan["download_sleepedf"] == 153 and plan["epochs"] == 153 + 39 and plan["train"] == 20 + 10
+    assert plan["report"] == 2 and "download_shhs" not in plan
+    printed = pipeline.run("--dry-run", "--quiet", "rules").stdout
+    assert re.search(r"^left out: shhs: 329 of 329 recordings are not here .* NSRR_TOKEN .* path:", printed, flags=re.M)
+
+
+def test_with_a_token_all_three_datasets_are_run(pipeline, monkeypatch):
+    monkeypatch.setenv("NSRR_TOKEN", "1-secret")
+    plan = pipeline.planned()
+    assert plan["download_shhs"] == 329 and plan["list_shhs"] == 1 and plan["train"] == 40 and plan["report"] == 3
+
+
+@pytest.mark.parametrize("target", [[], ["results/shhs/recordings.tsv"]])
+def test_nothing_but_what_cannot_be_had_is_an_error(pipeline, monkeypatch, target):
+    monkeypatch.delenv("NSRR_TOKEN", raising=False)
+    (pipeline.folder / "config.yaml").write_text("run: [shhs]")
+    run = pipeline.run(*target)
     assert run.returncode != 0 and "Traceback" not in run.stdout
-    assert re.match(r"configuration: datasets.sleep-edf-20: .* cannot be fetched", run.stdout.splitlines()[-1])
+    assert "no token for the NSRR; set the environment variable NSRR_TOKEN" in run.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("option", ["--lint", "--list"])
@@ -94,18 +112,6 @@ def test_a_changed_key_reruns_what_reads_it(finished, change, reruns, keeps):
     assert reruns <= plan.keys() and not keeps & plan.keys()
 
 
-def _copy_of_the_project(tmp_path):
-    root = tmp_path / "copy"
-    for name in ("Snakefile", "workflow", "hypnolens", "config", "profiles", "envs"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            root.mkdir(exist_ok=True)
-            shutil.copy(source, root / name)
-    return root
-
-
 @pytest.mark.parametrize(
     "file, rerun",
     [
@@ -117,7 +123,7 @@ def _copy_of_the_project(tmp_path):
     ],
 )
 def test_a_change_of_code_reruns_what_runs_it(finished, tmp_path, file, rerun):
-    root = _copy_of_the_project(tmp_path)
+    root = copy_of_the_project(tmp_path)
     assert finished.planned(root=root) == {}  # other folder, other modification times, same code
     with (root / file).open("a") as source:
         source.write("\nCHANGED = True\n")

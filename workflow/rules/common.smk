@@ -118,19 +118,11 @@ def sleepedf_checksums(wildcards):
     return sleepedf.checksums(wildcards.night, wildcards.scorer, TABLES)
 
 
-def psg_file(wildcards):
-    """PSG of a recording; none where it is missing, which the script says in one line."""
-    return recordings_of(wildcards.dataset)[wildcards.recording].psg or []
-
-
-def hypnogram_file(wildcards):
-    """Hypnogram of a recording; none where it is missing."""
-    return recordings_of(wildcards.dataset)[wildcards.recording].hypnogram or []
-
-
-def source_file(wildcards):
-    """The table that says from where a recording was fetched; none where it was at hand."""
-    return recordings_of(wildcards.dataset)[wildcards.recording].source or []
+def recording_files(wildcards):
+    """Files of a recording by name: those of them that there are, as its script says in one line what is missing."""
+    recording = recordings_of(wildcards.dataset)[wildcards.recording]
+    files = {"psg": recording.psg, "hypnogram": recording.hypnogram, "source": recording.source}
+    return {name: str(path) for name, path in files.items() if path}
 
 
 def origin_of(wildcards):

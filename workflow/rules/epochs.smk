@@ -4,9 +4,7 @@
 
 rule epochs:
     input:
-        psg=psg_file,
-        hypnogram=hypnogram_file,
-        source=source_file,
+        unpack(recording_files),
     output:
         "results/{dataset}/epochs/{recording}.safetensors",
     log:

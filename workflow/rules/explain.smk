@@ -7,7 +7,6 @@ rule explain:
         models=of_each_fold("model.safetensors"),
         cards=of_each_fold("model.json"),
         predictions=of_each_fold("predictions.parquet"),
-        epochs=epochs_files,
     output:
         "results/{dataset}/{experiment}/gradcam.safetensors",
     log:
@@ -22,6 +21,7 @@ rule explain:
         runtime=60,
     params:
         options=predict_options,
+        epochs="results/{dataset}/epochs",
         code=code_version("explain"),
     script:
         "../scripts/explain.py"
@@ -32,7 +32,6 @@ rule embedding:
         folds="results/{dataset}/folds.tsv",
         model="results/{dataset}/{experiment}/fold-0/model.safetensors",
         card="results/{dataset}/{experiment}/fold-0/model.json",
-        epochs=epochs_files,
     output:
         "results/{dataset}/{experiment}/embedding.tsv",
     log:
@@ -47,6 +46,7 @@ rule embedding:
         runtime=60,
     params:
         options=predict_options,
+        epochs="results/{dataset}/epochs",
         code=code_version("embedding"),
     script:
         "../scripts/embedding.py"

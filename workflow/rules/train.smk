@@ -5,7 +5,6 @@
 rule train:
     input:
         folds="results/{dataset}/folds.tsv",
-        epochs=epochs_files,
     output:
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
@@ -25,6 +24,7 @@ rule train:
         experiment=experiment_options,
         # No declared output: Snakemake deletes those of a killed job, and this file is what the job goes on from.
         checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",
+        epochs="results/{dataset}/epochs",
         code=code_version("train"),
     script:
         "../scripts/train.py"
@@ -33,7 +33,6 @@ rule train:
 rule predict:
     input:
         folds="results/{dataset}/folds.tsv",
-        epochs=epochs_files,
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
     output:
@@ -51,6 +50,7 @@ rule predict:
         gpu=1,
     params:
         options=predict_options,
+        epochs="results/{dataset}/epochs",
         code=code_version("predict"),
     script:
         "../scripts/predict.py"

@@ -14,9 +14,9 @@ from hypnolens.normalisation import normalise
 with logged(snakemake.log[0]):
     options = snakemake.params.options
     torch.set_num_threads(options["torch_threads"])
-    paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
+    folder = Path(snakemake.params.epochs)
     names = read_folds(Path(snakemake.input.folds), 0)["test"]
     model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
-    tested = (normalise(read_epochs(paths[name]), options["normalisation"]) for name in names)
+    tested = (normalise(read_epochs(folder / f"{name}.safetensors"), options["normalisation"]) for name in names)
     table = embed_recordings(model, tested, precision=options["precision"])
     table.to_csv(snakemake.output[0], sep="\t", index=False)

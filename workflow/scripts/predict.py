@@ -15,10 +15,10 @@ from hypnolens.normalisation import normalise
 with logged(snakemake.log[0]):
     options = dict(snakemake.params.options)
     torch.set_num_threads(options.pop("torch_threads"))
-    paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
+    folder = Path(snakemake.params.epochs)
     names = read_folds(Path(snakemake.input.folds), int(snakemake.wildcards.fold))["test"]
     model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
     kind = options.pop("normalisation")
-    tested = (normalise(read_epochs(paths[name]), kind) for name in names)
+    tested = (normalise(read_epochs(folder / f"{name}.safetensors"), kind) for name in names)
     frames = [predictions_of(epochs, probabilities(model, epochs, **options)) for epochs in tested]
     pd.concat(frames, ignore_index=True).to_parquet(snakemake.output[0], index=False)

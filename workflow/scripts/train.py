@@ -14,10 +14,10 @@ from hypnolens.training import options_of, train, training_key
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
-    paths = {Path(path).stem: Path(path) for path in snakemake.input.epochs}
+    folder = Path(snakemake.params.epochs)
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
     sides = [
-        [normalise(read_epochs(paths[name]), experiment["normalisation"]) for name in recordings[split]]
+        [normalise(read_epochs(folder / f"{name}.safetensors"), experiment["normalisation"]) for name in recordings[split]]
         for split in ("train", "validation")
     ]
     architecture, options = options_of(experiment)
