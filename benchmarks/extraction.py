@@ -6,9 +6,9 @@ imports included) and its peak memory; then all of them by the pipeline on two c
 are 15 nights a minute on two cores and less than 400 MB a job.
 
 Both projections are from the pipeline's nights a minute: 153 recordings are Sleep-EDF-78, 5,793 the first visit of
-SHHS, whose nights are shorter, so that theirs is an upper bound. The files, just written, come from memory rather than
-from a disk. Simulated people sleep through most of the 22 h, so that about twice as many epochs are kept as of real
-nights.
+SHHS, whose nights are shorter, so that theirs is an upper bound, save that Snakemake takes longer to choose the next of
+thousands of jobs than of twelve. The files, just written, come from memory rather than from a disk. Simulated people
+sleep through most of the 22 h, so that about twice as many epochs are kept as of real nights.
 
     python benchmarks/extraction.py --out benchmarks/results/extraction.tsv
 """

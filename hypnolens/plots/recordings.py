@@ -13,7 +13,7 @@ from hypnolens.stages import EPOCH_S, STAGES
 from hypnolens.tsv import read_rows
 
 MOST_ROWS = 400
-"""Rows that a page can show; of more recordings every n-th is drawn, and the title says so."""
+"""Rows that a page can show; of more recordings one in n is drawn, and the title says so."""
 
 NAMED = 60
 """Up to so many rows each has its name and its flags in words; flags of more are a mark."""
@@ -44,7 +44,7 @@ def draw(hypnograms: str, recordings: str) -> Figure:
     axis.set_xlabel("hours from the first epoch kept")
     n_flagged = sum(row["flags"] != "none" for row in rows)
     title = f"{len(rows):,} recordings, {n_flagged:,} with a quality flag"
-    axis.set_title(title + (f"; every {step}. row is drawn" if step > 1 else ""), fontsize="medium", loc="left")
+    axis.set_title(title + (f"; one in {step} is drawn" if step > 1 else ""), fontsize="medium", loc="left")
     axis.tick_params(axis="y", length=0)
     patches = [Patch(color=STAGE_COLOURS[stage], label=stage) for stage in STAGES]
     patches.append(Patch(facecolor="white", edgecolor="grey", label="not kept"))

@@ -16,7 +16,7 @@ def draw(counts: str) -> Figure:
     here = np.array([int(row["epochs"]) for row in rows])
     published = [row["published"] for row in rows]
     compared = "-" not in published
-    figure, axis = new(2.8, width=4.8)
+    figure, axis = new(2.8, width=5.8)
     places, width = np.arange(len(STAGES)), 0.4 if compared else 0.6
     colours = [STAGE_COLOURS[stage] for stage in STAGES]
     bars = axis.bar(places - compared * width / 2, here, width, color=colours, label="here")

@@ -65,6 +65,11 @@ def test_the_papers_values():
             {"experiments": {"demo": {"learning_rate": "1e-3"}}},
             "value '1e-3' is not allowed; allowed: the learn",
         ),
+        (
+            {"download": {"sleepedf": ["ftp://x"]}},
+            "download.sleepedf.0: value 'ftp://x' is not allowed; allowed: an address",
+        ),
+        ({"download": {"retries": 3}}, "download: unknown key 'retries'; allowed are sleepedf, shhs, attempts"),
         ({"experiments": {"x": {"from": ["demo"]}}}, "value ['demo'] is not allowed"),
         ({"datasets": {1: {"kind": "simulate"}}}, "the name 1 is no text"),
         ({"experiments": {"a": {"seeds": [0]}, "a-seed0": {"width": 9}}}, "a-seed0 is both an experiment and a seed"),
@@ -78,19 +83,19 @@ def test_mistakes_name_the_key_the_value_and_what_is_allowed(config, words):
 
 def test_every_key_is_explained_with_its_default():
     text = (ROOT / "config" / "README.md").read_text()
-    dataset, experiment = _schema("dataset"), _schema("experiment")
+    dataset, experiment, download = _schema("dataset"), _schema("experiment"), _schema("download")
     kinds = {key: sub for kind in dataset["$defs"].values() for key, sub in kind["properties"].items()}
-    for key, sub in {**kinds, **dataset["properties"], **experiment["properties"]}.items():
+    for key, sub in {**kinds, **dataset["properties"], **experiment["properties"], **download["properties"]}.items():
         assert sub["description"], key
         rows = [line for line in text.splitlines() if line.startswith(f"| `{key}` |")]
         assert rows or key in ("subjects", "path"), key
         if rows and "default" in sub and key != "kind":
-            shown = yaml.safe_dump(sub["default"], default_flow_style=True).split("\n")[0]
+            shown = yaml.safe_dump(sub["default"], default_flow_style=True, width=1000).split("\n")[0].replace("'", "")
             assert any(f"`{shown}`" in row for row in rows), (key, shown)
 
 
 def test_every_key_of_the_table_exists():
-    known = {*_schema("config")["properties"], *_schema("dataset")["properties"], *_schema("experiment")["properties"]}
+    known = {key for name in ("config", "dataset", "experiment", "download") for key in _schema(name)["properties"]}
     for kind in _schema("dataset")["$defs"].values():
         known |= kind["properties"].keys()
     documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "config" / "README.md").read_text(), re.M)

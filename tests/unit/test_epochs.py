@@ -1,5 +1,6 @@
 """Epochs: the right samples under the right stage, at any rate, with gaps left visible."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -83,11 +84,31 @@ def test_written_epochs_come_back(tmp_path):
     }  # fmt: skip
 
 
+def test_a_rate_that_the_dataset_does_not_have_is_refused(tmp_path):
+    pair = write_pair(tmp_path, "a", "W2", rate=50.0)
+    with pytest.raises(
+        RecordingError, match="'EEG Fpz-Cz' of a-PSG.edf has 50 Hz; this dataset has 125 or 128 Hz; fetch"
+    ):
+        extract(*pair, **{**OPTIONS, "rates": (125.0, 128.0)})
+    assert extract(*pair, **{**OPTIONS, "rates": (100.0, 50.0)}).rate == 100
+
+
+def test_a_file_that_is_not_the_published_one_is_flagged(tmp_path):
+    psg, hypnogram = write_pair(tmp_path, "a", "W2")
+    sha1 = {"psg": hashlib.sha1(psg.read_bytes()).hexdigest(), "hypnogram": "0" * 40}
+    assert extract(psg, hypnogram, **{**OPTIONS, "sha1": sha1}).flags == ["other-file=hypnogram"]
+
+
+def test_a_file_of_epochs_that_was_taken_away_says_how_to_make_it(tmp_path):
+    with pytest.raises(RecordingError, match=r"^a: .*a.safetensors does not exist; make it again with `snakemake /"):
+        read_epochs(tmp_path / "a.safetensors")
+
+
 def test_a_damaged_file_of_epochs_says_what_to_do(tmp_path):
     path = tmp_path / "a.safetensors"
     write_epochs(extract(*write_pair(tmp_path, "a", "W2"), **OPTIONS), path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RecordingError, match=r"^a: .*damaged.*delete it and run again"):
+    with pytest.raises(RecordingError, match=r"^a: .*damaged.*delete it and make it again with `snakemake /"):
         read_epochs(path)
 
 

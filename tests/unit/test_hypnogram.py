@@ -52,6 +52,15 @@ def _stages(tmp_path, labels, *, n_epochs=None, delay=0.0, onset=0.0, texts=RK):
     return read_stages(path, start=START, duration_s=30.0 * (n_epochs or len(labels)), recording="h")
 
 
+def test_a_hypnogram_that_lies_mostly_beyond_its_signal_is_another_nights(tmp_path):
+    with pytest.raises(RecordingError, match="have 4 of 10 scored epochs in common; pair the signal"):
+        _stages(tmp_path, "WWWW222222", n_epochs=4)
+    assert len(_stages(tmp_path, "WWWW22", n_epochs=4).stages) == 4
+    # Scoring of a part of the signal is no other night's, and what is not scored does not count.
+    assert len(_stages(tmp_path, "W2", n_epochs=100, delay=600).stages) == 100
+    assert len(_stages(tmp_path, "WW" + "?" * 100, n_epochs=3).stages) == 3
+
+
 def test_every_label_has_its_stage(tmp_path):
     stages, _, _ = _stages(tmp_path, "W1234RM?")
     assert stages.tolist() == [0, 1, 2, 3, 3, 4, MOVEMENT, UNSCORED]

@@ -17,7 +17,10 @@ with logged(snakemake.log[0]):
     folder = Path(snakemake.params.epochs)
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
     sides = [
-        [normalise(read_epochs(folder / f"{name}.safetensors"), experiment["normalisation"]) for name in recordings[split]]
+        [
+            normalise(read_epochs(folder / f"{name}.safetensors"), experiment["normalisation"])
+            for name in recordings[split]
+        ]
         for split in ("train", "validation")
     ]
     architecture, options = options_of(experiment)
