@@ -43,7 +43,7 @@ def test_everything_that_was_promised_is_there(finished):
 def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
     page = (finished.folder / "reports" / "mini" / "report.html").read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page) and "<script" not in page
-    assert page.count('src="data:image/png;base64,') == 5
+    assert page.count('src="data:image/png;base64,') == 2 + 5
     metrics = json.loads((finished.folder / "results" / "mini" / "tiny" / "metrics.json").read_text())
     assert f"{metrics['macro_f1']:.3f}" in page and "Simulated nights" in page
 

@@ -53,8 +53,7 @@ def _files(folder):
 
 def test_sleep_edf_from_its_addresses_to_the_table_of_recordings(pipeline, server):
     root = _sleepedf(pipeline, server, sleepedf=["http://127.0.0.1:9", server.address + CASSETTE])
-    drops = iter([True, False] * 100)
-    server.manner[None] = lambda _: "drop" if next(drops) else None
+    server.manner[None] = lambda number: "drop" if number % 2 == 0 else None
     run = pipeline.run("results/sleep/recordings.tsv", root=root)
     assert run.returncode == 0, run.stdout
     table = pd.read_table(pipeline.folder / "results/sleep/recordings.tsv")
