@@ -15,6 +15,8 @@ from hypnolens.stages import EPOCH_S, STAGES
 NOTHING = -1
 """Where a table of hypnograms has no epoch."""
 
+NO_SIGNAL = np.empty((0, 0), dtype=np.int16)
+
 
 @dataclass(frozen=True)
 class Epochs:
@@ -85,8 +87,10 @@ def write_epochs(epochs: Epochs, path: Path) -> None:
     save_file(tensors, path, metadata)
 
 
-def read_epochs(path: Path, *, signal: bool = True) -> Epochs:
+def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epochs:
     """Read epochs; without ``signal`` only the stages and the header, and ``signal`` is then ``(0, 0)``.
+
+    A ``mapped`` signal stays in its file, read-only, until rows of it are asked for.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def read_epochs(path: Path, *, signal: bool = True) -> Epochs:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata()
             return Epochs(
-                signal=file.get_tensor("signal") if signal else np.empty((0, 0), dtype=np.int16),
+                signal=_mapped(Path(path)) if mapped else file.get_tensor("signal") if signal else NO_SIGNAL,
                 stage=file.get_tensor("stage"),
                 epoch_index=file.get_tensor("epoch_index"),
                 scale_uv=float(metadata["scale_uv"]),
@@ -182,3 +186,11 @@ def check_rates(rows: Sequence[Mapping[str, object]], dataset: str) -> None:
             f"its recordings have different sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz)",
             "set sampling_rate_hz: of the dataset to 100",
         )
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The signal where it lies: safetensors is the length of a header, the header in JSON, and the bytes."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))["signal"]
+    return np.memmap(path, np.int16, "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))

@@ -1,13 +1,13 @@
 """Scoring: probabilities and features of the epochs of a recording, the CNN running once an epoch."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from hypnolens.devices import arithmetic
 from hypnolens.epochs import Epochs
 from hypnolens.model import SEResNetBiLSTM, slide, to_microvolts
 from hypnolens.predictions import PROBABILITIES
@@ -16,17 +16,6 @@ from hypnolens.windows import window_positions
 
 CHUNK = 128
 """Epochs or windows at a time: enough to keep a device busy, little enough for any memory."""
-
-
-def pick_device() -> torch.device:
-    """The GPU if torch can use one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
-    """Context in which the network computes: ``fp32``, ``bf16``, or ``auto`` (bf16 on a GPU, fp32 on a CPU)."""
-    reduced = precision == "bf16" or (precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
 
 
 @torch.no_grad()

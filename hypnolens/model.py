@@ -218,4 +218,4 @@ def n_parameters(model: nn.Module) -> int:
 
 def to_microvolts(signal: np.ndarray, scale_uv: float, device: torch.device | str = "cpu") -> Tensor:
     """Stored int16 epochs as float32 in µV on a device."""
-    return torch.from_numpy(signal).to(device).float() * scale_uv
+    return torch.from_numpy(np.array(signal)).to(device).float() * scale_uv

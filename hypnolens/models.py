@@ -8,8 +8,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from hypnolens.devices import pick_device
 from hypnolens.errors import HypnolensError
-from hypnolens.inference import pick_device
 from hypnolens.model import SEResNetBiLSTM, cell_geometry
 from hypnolens.training import options_of
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
-import os
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +17,22 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from hypnolens.checkpoints import read_checkpoint, write_checkpoint
+from hypnolens.devices import keep_memory, pick_device
+from hypnolens.engine import Engine, Options, Progress, TrainingError
 from hypnolens.epochs import Epochs
-from hypnolens.errors import HypnolensError
-from hypnolens.inference import arithmetic, pick_device, probabilities
+from hypnolens.inference import probabilities
 from hypnolens.logs import logger
 from hypnolens.metrics import confusion_matrix, scores
-from hypnolens.model import Architecture, SEResNetBiLSTM, to_microvolts
+from hypnolens.model import Architecture, SEResNetBiLSTM
 from hypnolens.stages import STAGES
-from hypnolens.windows import Batch, batches
+from hypnolens.store import Store
 
+EXPLODED = 100.0
+"""Cross-entropy in nat that no network reaches that still learns: guessing among five stages costs 1.6."""
 
-@dataclass(frozen=True)
-class Options:
-    """Options of training; see config/README.md for each."""
-
-    stride: int = 1
-    across_gaps: bool = False
-    passes: int = 60
-    patience: int | None = 15
-    batch_windows: int = 128
-    stretch: int = 32
-    learning_rate: float = 1e-3
-    schedule: str = "constant"
-    class_weights: str = "none"
-    seed: int = 0
-    torch_threads: int = 2
-    precision: str = "auto"
-
-
-class TrainingError(HypnolensError):
-    """Training cannot go on."""
+SAVE_S = 900.0
+"""Seconds after which the state is kept in the middle of a pass."""
 
 
 def options_of(experiment: Mapping[str, Any]) -> tuple[Architecture, Options]:
@@ -110,52 +98,70 @@ def train(
         The loss is no longer finite.
     """
     torch.set_num_threads(options.torch_threads)
+    keep_memory()
     device = pick_device()
     seed = int(np.random.SeedSequence([options.seed, fold]).generate_state(1)[0])
     torch.manual_seed(seed)
     model = SEResNetBiLSTM(architecture).to(device)
     weights = class_weights(training, options.class_weights).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
-    state = _load(checkpoint, key, name)
-    if state is None:
-        history: list[dict[str, float]] = []
-        best = _copy(model)
-    else:
-        history, best = state["history"], state["best"]
+    engine = Engine(model, optimiser, Store(training, device), weights, options, name=name)
+    best, progress = _copy(model), Progress()
+    state = read_checkpoint(checkpoint, key, name)
+    if state is not None:
+        best, progress = state["best"], Progress(**state["progress"])
         if not state["finished"]:
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
-            torch.set_rng_state(state["rng"])
-            if device.type == "cuda" and len(state["cuda_rng"]):
-                torch.cuda.set_rng_state(state["cuda_rng"], device)
+            engine.restore(state)
+    history = progress.history
     finished = state is not None and state["finished"]
     bar = tqdm(total=options.passes, initial=len(history), desc=name, unit="pass", disable=None, leave=False)
-    while not finished and not _enough(history, options):
-        began = time.monotonic()
-        number = len(history) + 1
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(options, number)
-        loss, windows = _one_pass(model, optimiser, training, weights, options, [seed, number], device)
-        if not np.isfinite(loss):
-            raise TrainingError(
-                f"{name}: the loss is {loss} in pass {number}; lower learning_rate: of the experiment "
-                f"(the state after pass {number - 1} is kept in {checkpoint})"
+
+    def keep() -> None:
+        write_checkpoint(checkpoint, {"key": key, "finished": False, "best": best, **engine.state(progress)})
+
+    with _asked_to_stop() as asked:
+        while not finished and not _enough(history, options):
+            began = saved = time.monotonic()
+            number = len(history) + 1
+            for _ in engine.one_pass(progress, [seed, number], _rate(options, number)):
+                if asked:
+                    keep()
+                    raise TrainingError(
+                        f"{name}: stopped by {asked[0]} after step {progress.step} of pass {number}; the state is kept "
+                        f"in {checkpoint}; run again to go on"
+                    )
+                if time.monotonic() - saved > SAVE_S:
+                    keep()
+                    saved = time.monotonic()
+            loss = progress.loss / progress.windows
+            if not loss < EXPLODED:  # true of a NaN too
+                raise TrainingError(
+                    f"{name}: the loss is {loss:.3g} in pass {number}; lower learning_rate: of the experiment "
+                    f"(the state after pass {number - 1} is kept in {checkpoint})"
+                )
+            row = {
+                "pass": number,
+                "windows": progress.windows,
+                "train_loss": loss,
+                **_validate(model, validation, options),
+            }
+            row["best"] = float(
+                row["validation_macro_f1"] > max((r["validation_macro_f1"] for r in history), default=-1)
             )
-        row = {"pass": number, "windows": windows, "train_loss": loss, **_validate(model, validation, options)}
-        row["best"] = float(row["validation_macro_f1"] > max((r["validation_macro_f1"] for r in history), default=-1))
-        row["seconds"] = round(time.monotonic() - began, 3)
-        if row["best"]:
-            best = _copy(model)
-        history.append(row)
-        _save(checkpoint, key, model, optimiser, best, history, device)
-        left = (options.passes - number) * float(np.mean([r["seconds"] for r in history]))
-        words = f"loss {loss:.3f}, validation macro-F1 {row['validation_macro_f1']:.3f}"
-        bar.set_postfix_str(words)
-        bar.update()
-        logger.info("%s: pass %d of %d, %s, at most %.0f s left", name, number, options.passes, words, left)
+            row["seconds"] = round(time.monotonic() - began, 3)
+            if row["best"]:
+                best = _copy(model)
+            history.append(row)
+            progress = Progress(history)
+            keep()
+            left = (options.passes - number) * float(np.mean([r["seconds"] for r in history]))
+            words = f"loss {loss:.3f}, validation macro-F1 {row['validation_macro_f1']:.3f}"
+            bar.set_postfix_str(words)
+            bar.update()
+            logger.info("%s: pass %d of %d, %s, at most %.0f s left", name, number, options.passes, words, left)
     bar.close()
     if not finished:
-        _write(checkpoint, {"key": key, "finished": True, "best": best, "history": history})
+        write_checkpoint(checkpoint, {"key": key, "finished": True, "best": best, "progress": vars(Progress(history))})
     model.load_state_dict(best)
     return model.eval(), history
 
@@ -185,45 +191,6 @@ def _rate(options: Options, number: int) -> float:
     return options.learning_rate * (1 + math.cos(math.pi * (number - 1) / options.passes)) / 2
 
 
-def _one_pass(
-    model: SEResNetBiLSTM,
-    optimiser: torch.optim.Optimizer,
-    training: Sequence[Epochs],
-    weights: Tensor,
-    options: Options,
-    seed: Sequence[int],
-    device: torch.device,
-) -> tuple[float, int]:
-    """Mean loss and number of windows of a pass over the training recordings."""
-    model.train()
-    total, windows = 0.0, 0
-    for batch in batches(
-        training,
-        window=model.architecture.window,
-        stride=options.stride,
-        stretch=options.stretch,
-        batch_windows=options.batch_windows,
-        across_gaps=options.across_gaps,
-        generator=np.random.default_rng(list(seed)),
-    ):
-        x, positions, target = _to_device(batch, training, device)
-        with arithmetic(device, options.precision):
-            loss = nn.functional.cross_entropy(model(x, positions), target, weight=weights)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        total += float(loss.detach()) * len(target)
-        windows += len(target)
-    return total / windows, windows
-
-
-def _to_device(batch: Batch, recordings: Sequence[Epochs], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Epochs in µV ``(n, n_samples)``, positions ``(B, W)`` and stage codes ``(B,)`` of a batch."""
-    x = torch.cat([to_microvolts(recordings[r].signal[rows], recordings[r].scale_uv, device) for r, rows in batch.rows])
-    stages = np.array([recordings[r].stage[row] for r, row in batch.targets], dtype=np.int64)
-    return x, torch.from_numpy(batch.positions).to(device), torch.from_numpy(stages).to(device)
-
-
 def _validate(model: SEResNetBiLSTM, validation: Sequence[Epochs], options: Options) -> dict[str, float]:
     given = [
         probabilities(model, epochs, across_gaps=options.across_gaps, precision=options.precision)
@@ -243,42 +210,17 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
-def _save(
-    path: Path,
-    key: str,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    best: Mapping[str, Tensor],
-    history: list[dict[str, float]],
-    device: torch.device,
-) -> None:
-    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.empty(0, dtype=torch.uint8)
-    state = {"key": key, "finished": False, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
-    _write(path, {**state, "best": best, "history": history, "rng": torch.get_rng_state(), "cuda_rng": cuda})
-
-
-def _write(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace the checkpoint in one step: a kill at any moment leaves the old one or the new one, whole."""
-    partial = path.with_suffix(".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def _load(path: Path, key: str, name: str) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
+@contextmanager
+def _asked_to_stop() -> Iterator[list[str]]:
+    """Collect the signals by which Snakemake, a user or SLURM (`--signal`) ask a job to end, and do not die of them."""
+    asked: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # only the main thread may listen
+        return
+    wanted = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = {number: signal.signal(number, lambda n, _: asked.append(signal.Signals(n).name)) for number in wanted}
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["key"]
-    except Exception as error:  # a damaged file can make torch raise nearly anything; the fold is trained anew
-        logger.warning("%s: checkpoint discarded: it is damaged (%s)", name, type(error).__name__)
-        return None
-    if found != key:
-        logger.warning("%s: checkpoint discarded: experiment, folds, code or inputs have changed since", name)
-        return None
-    logger.info("%s: going on after pass %d of a checkpoint", name, len(state["history"]))
-    return state
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

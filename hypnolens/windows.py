@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-
-from hypnolens.epochs import Epochs
 
 
 def window_positions(epoch_index: np.ndarray, window: int, *, across_gaps: bool = False) -> np.ndarray:
@@ -39,90 +38,80 @@ def window_positions(epoch_index: np.ndarray, window: int, *, across_gaps: bool 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of one training step over the epochs that they share.
+    """Windows of one training step over the epochs that they share. Rows count through all recordings.
 
     Attributes
     ----------
     rows
-        ``(recording, rows)`` pairs: the epochs that the CNN reads, each once, in this order.
+        Epochs that the CNN reads, each once, int64 ``(n_rows,)``, ascending.
     positions
-        Place of each window's epochs in that order, int64 ``(n_windows, window)``; -1 for none.
+        Place of each window's epochs in ``rows``, int64 ``(n_windows, window)``; -1 for none.
     targets
-        ``(recording, row)`` of the epoch staged by each window, int64 ``(n_windows, 2)``.
+        Row of the epoch staged by each window, int64 ``(n_windows,)``.
     """
 
-    rows: tuple[tuple[int, np.ndarray], ...]
+    rows: np.ndarray
     positions: np.ndarray
     targets: np.ndarray
 
+    def part(self, chosen: slice) -> "Batch":
+        """Some of the windows, with the epochs that they need."""
+        wanted = np.where(self.positions[chosen] >= 0, self.rows[self.positions[chosen]], -1)
+        return _batch(self.targets[chosen], wanted)
 
-def batches(
-    recordings: Sequence[Epochs],
-    *,
-    window: int,
-    stride: int,
-    stretch: int,
-    batch_windows: int,
-    across_gaps: bool,
-    generator: np.random.Generator,
-) -> Iterator[Batch]:
-    """One training pass: every target once, in stretches that are shuffled across recordings.
+
+class Windows:
+    """The windows of many recordings, whose rows are counted through.
 
     Parameters
     ----------
-    recordings
-        Training recordings.
+    epoch_index
+        Positions of the epochs of each recording.
     window, across_gaps
         See `window_positions`.
-    stride
-        Every ``stride``-th kept epoch of a recording is a target.
-    stretch
-        Targets that follow each other within a step. Their windows overlap, so that the CNN reads
-        ``stride * stretch + window - 1`` epochs for them instead of ``window * stretch``. Where stretches begin
-        moves from pass to pass.
-    batch_windows
-        Windows in a step, at most; the last step of a pass may have fewer.
-    generator
-        Source of all randomness.
     """
-    positions = [window_positions(r.epoch_index, window, across_gaps=across_gaps) for r in recordings]
-    stretches = []
-    for number, recording in enumerate(recordings):
-        targets = np.arange(0, len(recording.epoch_index), stride)
-        cuts = np.arange(generator.integers(stretch) + 1, len(targets), stretch)
-        stretches += [(number, rows) for rows in np.split(targets, cuts) if len(rows)]
-    for step in _steps([stretches[i] for i in generator.permutation(len(stretches))], batch_windows):
-        yield _batch(step, positions)
+
+    def __init__(self, epoch_index: Sequence[np.ndarray], *, window: int, across_gaps: bool) -> None:
+        self.starts = np.cumsum([0, *(len(index) for index in epoch_index)])
+        # int32, as these are the largest tables that training keeps: 0.2 GB for 5,793 recordings.
+        self.positions = np.empty((self.starts[-1], window), dtype=np.int32)
+        for start, index in zip(self.starts, epoch_index, strict=False):
+            within = window_positions(index, window, across_gaps=across_gaps)
+            self.positions[start : start + len(index)] = np.where(within >= 0, within + start, -1)
+
+    def batches(
+        self, *, stride: int, stretch: int, batch_windows: int, generator: np.random.Generator
+    ) -> Iterator[Batch]:
+        """One training pass: every target once, in stretches that are shuffled across recordings.
+
+        Parameters
+        ----------
+        stride
+            Every ``stride``-th kept epoch of a recording is a target.
+        stretch
+            Targets that follow each other within a step. Their windows overlap, so that the CNN reads
+            ``stride * stretch + window - 1`` epochs for them instead of ``window * stretch``. Where stretches begin
+            moves from pass to pass.
+        batch_windows
+            Windows in a step, at most; the last step of a pass may have fewer.
+        generator
+            Source of all randomness.
+        """
+        stretches = []
+        for start, end in pairwise(self.starts):
+            targets = np.arange(start, end, stride)
+            cuts = np.arange(generator.integers(stretch) + 1, len(targets), stretch)
+            stretches += [rows for rows in np.split(targets, cuts) if len(rows)]
+        shuffled = np.concatenate([stretches[i] for i in generator.permutation(len(stretches))])
+        for begin in range(0, len(shuffled), batch_windows):
+            targets = shuffled[begin : begin + batch_windows]
+            yield _batch(targets, self.positions[targets])
 
 
-def _steps(stretches: Sequence[tuple[int, np.ndarray]], batch_windows: int) -> Iterator[list[tuple[int, np.ndarray]]]:
-    """Stretches dealt out to steps of ``batch_windows`` targets; one that does not fit is cut."""
-    step: list[tuple[int, np.ndarray]] = []
-    room = batch_windows
-    for number, rows in stretches:
-        while len(rows):
-            step.append((number, rows[:room]))
-            rows = rows[room:]
-            room = batch_windows - sum(len(taken) for _, taken in step)
-            if room == 0:
-                yield step
-                step, room = [], batch_windows
-    if step:
-        yield step
-
-
-def _batch(step: Sequence[tuple[int, np.ndarray]], positions: Sequence[np.ndarray]) -> Batch:
-    rows, places, targets, offset = [], [], [], 0
-    for number in sorted({number for number, _ in step}):
-        # Stretches of one recording may touch, and share epochs then.
-        target = np.concatenate([taken for recording, taken in step if recording == number])
-        wanted = positions[number][target]
-        needed, inverse = np.unique(wanted, return_inverse=True)
-        inverse = inverse.reshape(wanted.shape)
-        if needed[0] == -1:
-            needed, inverse = needed[1:], inverse - 1
-        rows.append((number, needed))
-        places.append(np.where(inverse >= 0, inverse + offset, -1))
-        targets.append(np.column_stack([np.full(len(target), number), target]))
-        offset += len(needed)
-    return Batch(tuple(rows), np.concatenate(places), np.concatenate(targets))
+def _batch(targets: np.ndarray, wanted: np.ndarray) -> Batch:
+    """Windows of wanted rows ``(n_windows, window)``; stretches that touch share epochs."""
+    rows, places = np.unique(wanted, return_inverse=True)
+    places = places.reshape(wanted.shape)
+    if rows[0] == -1:
+        rows, places = rows[1:], places - 1
+    return Batch(rows.astype(np.int64), places.astype(np.int64), targets)

@@ -1,16 +1,19 @@
 """Training: learns, repeats itself, goes on after a kill as if nothing had happened, and forgets what is stale."""
 
 import logging
+import os
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 from hypnolens import training
+from hypnolens.engine import Engine, Options, TrainingError
 from hypnolens.inference import probabilities
 from hypnolens.metrics import confusion_matrix, scores
 from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.training import Options, TrainingError, options_of, train, training_key
+from hypnolens.training import options_of, train, training_key
 from tests.conftest import make_epochs
 
 ARCHITECTURE = Architecture(width=2, dropout=0.2, lstm_layers=1, lstm_hidden=8, head_hidden=(), window=3)
@@ -62,7 +65,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("passes_before", [1, 3])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch, passes_before):
     whole, history = _train(tmp_path / "whole.pt")
-    one_pass, calls = training._one_pass, []
+    one_pass, calls = Engine.one_pass, []
 
     def killed(*args):
         calls.append(args)
@@ -70,7 +73,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch,
             raise Killed
         return one_pass(*args)
 
-    monkeypatch.setattr(training, "_one_pass", killed)
+    monkeypatch.setattr(Engine, "one_pass", killed)
     with pytest.raises(Killed):
         _train(tmp_path / "c.pt")
     resumed, again = _train(tmp_path / "c.pt")
@@ -78,9 +81,38 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch,
     assert _same(whole, resumed) and _without_time(history) == _without_time(again)
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGUSR2"])
+@pytest.mark.parametrize("steps_before", [3, 6, 8])
+def test_a_signal_keeps_the_state_in_the_middle_of_a_pass(tmp_path, monkeypatch, name, steps_before):
+    whole, history = _train(tmp_path / "whole.pt")
+    step, calls = Engine.step, []
+
+    def signalled(self, *args):
+        calls.append(args)
+        if len(calls) == steps_before:
+            os.kill(os.getpid(), getattr(signal, name))
+        return step(self, *args)
+
+    monkeypatch.setattr(Engine, "step", signalled)
+    number, left = divmod(steps_before - 1, 6)
+    words = rf"^t: stopped by {name} after step {left + 1} of pass {number + 1}; the state is kept in .*; run again"
+    with pytest.raises(TrainingError, match=words):
+        _train(tmp_path / "c.pt")
+    resumed, again = _train(tmp_path / "c.pt")
+    assert len(calls) == 6 * OPTIONS.passes  # no step was done twice
+    assert _same(whole, resumed) and _without_time(history) == _without_time(again)
+    assert signal.getsignal(getattr(signal, name)) == signal.SIG_DFL
+
+
+def test_the_state_is_kept_in_long_passes(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_S", 0.0)
+    whole, _ = _train(tmp_path / "c.pt")
+    assert _same(whole, _train(tmp_path / "d.pt")[0])
+
+
 def test_a_kill_after_training_repeats_no_pass(tmp_path, monkeypatch):
     whole, _ = _train(tmp_path / "c.pt")
-    monkeypatch.setattr(training, "_one_pass", lambda *args: pytest.fail("a pass was repeated"))
+    monkeypatch.setattr(Engine, "one_pass", lambda *args: pytest.fail("a pass was repeated"))
     assert _same(whole, _train(tmp_path / "c.pt")[0])
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hypnolens.windows import batches, window_positions
-from tests.conftest import make_epochs
+from hypnolens.windows import Windows, window_positions
 
 
 def _by_hand(index, window, across_gaps):
@@ -31,39 +30,61 @@ def test_a_window_without_a_middle_is_refused():
         window_positions(np.arange(5), 4)
 
 
-def _pass(recordings, *, seed=0, window=5, stride=1, stretch=4, batch_windows=10, across_gaps=False):
-    return list(
-        batches(recordings, window=window, stride=stride, stretch=stretch, batch_windows=batch_windows,
-                across_gaps=across_gaps, generator=np.random.default_rng(seed))
-    )  # fmt: skip
+INDICES = [np.arange(33), np.array([0, 1, 2, 5, 6, 9, 20])]
+STARTS = [0, 33]
 
 
-RECORDINGS = [make_epochs([0] * 33, rate=1), make_epochs([1] * 7, index=[0, 1, 2, 5, 6, 9, 20], rate=1)]
+def _pass(indices=INDICES, *, seed=0, window=5, stride=1, stretch=4, batch_windows=10, across_gaps=False):
+    windows = Windows(indices, window=window, across_gaps=across_gaps)
+    generator = np.random.default_rng(seed)
+    return list(windows.batches(stride=stride, stretch=stretch, batch_windows=batch_windows, generator=generator))
+
+
+def _by_recording(row):
+    """Recording and row within it."""
+    recording = int(row >= STARTS[1])
+    return recording, row - STARTS[recording]
+
+
+def _check(step):
+    assert (np.diff(step.rows) > 0).all()  # the CNN reads no epoch twice
+    for target, places in zip(step.targets, step.positions, strict=True):
+        recording, row = _by_recording(target)
+        by_hand = window_positions(INDICES[recording], 5)[row]
+        found = [_by_recording(step.rows[place]) if place >= 0 else None for place in places]
+        assert found == [(recording, wanted) if wanted >= 0 else None for wanted in by_hand]
 
 
 @pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("stretch", [1, 4])
 @pytest.mark.parametrize("batch_windows", [3, 10, 1000])
-def test_every_target_is_seen_once_with_its_own_window(stride, batch_windows):
-    steps = _pass(RECORDINGS, stride=stride, batch_windows=batch_windows)
+def test_every_target_is_seen_once_with_its_own_window(stride, stretch, batch_windows):
+    steps = _pass(stride=stride, stretch=stretch, batch_windows=batch_windows)
     targets = np.concatenate([step.targets for step in steps])
-    wanted = [[r, row] for r, e in enumerate(RECORDINGS) for row in range(0, len(e.stage), stride)]
-    assert sorted(targets.tolist()) == wanted
+    assert sorted(targets) == [
+        s + row for s, i in zip(STARTS, INDICES, strict=True) for row in range(0, len(i), stride)
+    ]
     assert all(len(step.targets) <= batch_windows for step in steps)
     for step in steps:
-        flat = [(recording, row) for recording, rows in step.rows for row in rows]
-        assert len(flat) == len(set(flat))  # the CNN reads no epoch twice
-        for (recording, row), places in zip(step.targets.tolist(), step.positions, strict=True):
-            by_hand = window_positions(RECORDINGS[recording].epoch_index, 5)[row]
-            assert [flat[place][1] if place >= 0 else -1 for place in places] == by_hand.tolist()
-            assert all(flat[place][0] == recording for place in places if place >= 0)
+        _check(step)
+
+
+def test_a_part_of_a_batch_has_its_own_windows():
+    (step,) = _pass(batch_windows=1000)
+    parts = [step.part(slice(begin, begin + 7)) for begin in range(0, len(step.targets), 7)]
+    assert np.concatenate([part.targets for part in parts]).tolist() == step.targets.tolist()
+    for part in parts:
+        _check(part)
+        assert len(part.rows) <= 7 * 5
 
 
 def test_passes_differ_by_seed_only():
-    order = [np.concatenate([s.targets for s in _pass(RECORDINGS, seed=seed)]).tolist() for seed in (0, 0, 1)]
+    order = [np.concatenate([s.targets for s in _pass(seed=seed)]).tolist() for seed in (0, 0, 1)]
     assert order[0] == order[1] != order[2]
 
 
-def test_stretches_are_shuffled_across_recordings():
-    many = [make_epochs([0] * 40, rate=1) for _ in range(4)]
-    first = _pass(many, batch_windows=16)[0]
-    assert len({recording for recording, _ in first.targets.tolist()}) > 1
+def test_stretches_are_shuffled_across_recordings_and_share_their_epochs():
+    first = _pass([np.arange(40)] * 4, batch_windows=16)[0]
+    assert len({target // 40 for target in first.targets}) > 1
+    assert len(first.rows) < 16 * 5 / 2
+    assert np.diff(np.sort(_pass([np.arange(400)] * 4, batch_windows=16, stretch=1)[0].targets)).min() > 0

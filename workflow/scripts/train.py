@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
     sides = [
         [
-            normalise(read_epochs(folder / f"{name}.safetensors"), experiment["normalisation"])
+            normalise(read_epochs(folder / f"{name}.safetensors", mapped=True), experiment["normalisation"])
             for name in recordings[split]
         ]
         for split in ("train", "validation")

@@ -1,0 +1,174 @@
+"""The engine: the same windows and gradients by either sampling, and what happens when memory runs out."""
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from hypnolens.devices import claim, keep_memory, pick_device
+from hypnolens.engine import Engine, Options, Progress, TrainingError
+from hypnolens.epochs import read_epochs, write_epochs
+from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM
+from hypnolens.store import Store
+from tests.conftest import ROOT, make_epochs
+
+ARCHITECTURE = Architecture(width=4, lstm_layers=2, lstm_hidden=6, head_hidden=(7,), window=5)
+RECORDINGS = [
+    make_epochs(np.arange(30) % 5, name="a", seed=0, rate=20),
+    make_epochs(np.arange(9) % 5, index=[0, 1, 2, 5, 6, 9, 20, 21, 22], name="b", seed=1, rate=20),
+]
+CPU = torch.device("cpu")
+
+
+def _engine(sampling="shared", *, seed=0, stride=1, batch_windows=16, store=None, weights=None):
+    torch.manual_seed(seed)
+    model = SEResNetBiLSTM(ARCHITECTURE)
+    for module in model.modules():
+        if isinstance(module, BasicBlock):
+            torch.nn.init.ones_(module.norm2.weight)  # at zero, as they begin, they hide what is before them
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
+    options = Options(sampling=sampling, stride=stride, stretch=6, batch_windows=batch_windows, precision="fp32")
+    weights = torch.tensor(weights or [1.0] * 5)
+    return Engine(model, optimiser, store or Store(RECORDINGS, CPU), weights, options, name="t")
+
+
+def _batches(engine, seed=0):
+    options, generator = engine.options, np.random.default_rng(seed)
+    sizes = {"stride": options.stride, "stretch": options.stretch, "batch_windows": options.batch_windows}
+    return list(engine.windows.batches(**sizes, generator=generator))
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_both_samplings_give_the_same_logits(stride):
+    shared, windows = _engine("shared", stride=stride), _engine("windows", stride=stride)
+    for engine in (shared, windows):
+        engine.model.eval()
+    with torch.no_grad():
+        for batch in _batches(shared):
+            torch.testing.assert_close(shared.logits(batch), windows.logits(batch), atol=1e-5, rtol=1e-5)
+
+
+def _gradients(engine, batches):
+    engine.model.eval()  # no dropout, and batch norm frozen: the statistics of a step differ by sampling
+    engine.optimiser.zero_grad(set_to_none=True)
+    for batch in batches:
+        engine._gradients(batch, None)
+    return torch.cat([parameter.grad.flatten() for parameter in engine.model.parameters()])
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 2.0, 1.0, 3.0, 0.1]])
+def test_both_samplings_give_the_same_gradients(weights):
+    shared, windows = _engine("shared", weights=weights), _engine("windows", weights=weights)
+    one, other = _gradients(shared, _batches(shared)), _gradients(windows, _batches(shared))
+    assert (one - other).norm() < 1e-4 * one.norm() and one.norm() > 0
+
+
+@pytest.mark.parametrize("sampling", ["shared", "windows"])
+def test_every_window_is_seen_once_a_pass(sampling, monkeypatch):
+    engine, seen = _engine(sampling, stride=2), []
+    step = engine.step
+    monkeypatch.setattr(engine, "step", lambda batch, fetched: seen.extend(batch.targets) or step(batch, fetched))
+    progress = Progress()
+    n_steps = sum(1 for _ in engine.one_pass(progress, [0, 1], 0.1))
+    assert sorted(seen) == [*range(0, 30, 2), *range(30, 39, 2)] and progress.windows == 20
+    assert n_steps == progress.step == 2 and progress.loss > 0
+
+
+def test_single_windows_come_from_everywhere():
+    engine = _engine("windows", batch_windows=8, store=Store([make_epochs([0] * 400, rate=1)] * 3, CPU))
+    targets = []
+    step, engine.step = engine.step, lambda batch, _: targets.append(batch.targets) or torch.zeros(())
+    for _ in engine.one_pass(Progress(), [0, 1], 0.1):
+        pass
+    assert step and np.mean([np.diff(np.sort(t)).min() > 4 for t in targets]) > 0.5
+
+
+@pytest.mark.parametrize("parts", [2, 3, 16])
+def test_the_gradients_of_parts_add_up_to_the_batches(parts):
+    whole, engine = _engine(weights=[0.5, 2.0, 1.0, 3.0, 0.1]), _engine(weights=[0.5, 2.0, 1.0, 3.0, 0.1])
+    engine.parts = parts
+    one, other = _gradients(whole, _batches(whole)), _gradients(engine, _batches(whole))
+    assert (one - other).norm() < 1e-4 * one.norm()
+
+
+def test_out_of_memory_halves_the_steps_and_goes_on_with_a_warning(monkeypatch, caplog):
+    engine, sizes = _engine(), []
+    forward = engine.model.forward
+
+    def too_small(x, positions):
+        sizes.append(len(positions))
+        if len(positions) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(x, positions)
+
+    monkeypatch.setattr(engine.model, "forward", too_small)
+    with caplog.at_level(logging.WARNING, logger="hypnolens"):
+        for _ in engine.one_pass(Progress(), [0, 1], 0.1):
+            pass
+    assert engine.parts == 4 and sizes[:3] == [16, 8, 4] and max(sizes[3:]) <= 4
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        "t: out of memory", "t: out of memory"]  # fmt: skip
+
+
+def test_a_memory_for_not_even_one_window_is_an_error(monkeypatch):
+    engine = _engine()
+
+    def never(x, positions):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(engine.model, "forward", never)
+    with pytest.raises(TrainingError, match="t: not even one window fits into memory; lower width:"):
+        list(engine.one_pass(Progress(), [0, 1], 0.1))
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    paths = [tmp_path / f"{epochs.recording}.safetensors" for epochs in RECORDINGS]
+    for epochs, path in zip(RECORDINGS, paths, strict=True):
+        write_epochs(epochs, path)
+    return [read_epochs(path, mapped=True) for path in paths]
+
+
+def test_mapped_files_and_a_resident_table_give_the_same_epochs(mapped):
+    assert isinstance(mapped[0].signal, np.memmap)
+    rows = np.array([38, 0, 31, 5, 29, 30, 5])
+    expected = np.concatenate([epochs.signal * np.float32(epochs.scale_uv) for epochs in RECORDINGS])[rows]
+    for store in (Store(mapped, CPU), Store(mapped, CPU, resident=True), Store(RECORDINGS, CPU)):
+        np.testing.assert_array_equal(store.take(rows).numpy(), expected)
+        np.testing.assert_array_equal(store.take(rows, store.fetch(rows)).numpy(), expected)
+    assert store.stage.tolist() == [*RECORDINGS[0].stage, *RECORDINGS[1].stage]
+
+
+def test_a_mapped_recording_is_read_only(mapped):
+    with pytest.raises(ValueError):
+        mapped[0].signal[0, 0] = 1
+
+
+def test_every_process_has_a_device_of_its_own_until_there_are_more_than_devices(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    code = "import sys; from hypnolens.devices import claim; print(*claim(['a', 'b']), flush=True); sys.stdin.read()"
+    holders = []
+    try:
+        for _ in range(5):
+            holders.append(subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True,
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE))  # fmt: skip
+            holders[-1].line = holders[-1].stdout.readline().split()
+        assert [holder.line for holder in holders] == [["0", "0"], ["1", "0"], ["0", "1"], ["1", "1"], ["0", "2"]]
+        holders[1].kill()  # its lock goes with it
+        holders[1].wait()
+        again = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, input="", capture_output=True)
+        assert again.stdout.split() == ["1", "0"]
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.communicate()
+
+
+def test_without_a_gpu_the_cpu_is_taken_and_nothing_is_locked():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert pick_device() == CPU and claim([]) == (0, 16)
+    keep_memory()  # on any C library
