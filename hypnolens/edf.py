@@ -14,7 +14,7 @@ from hypnolens.errors import RecordingError
 MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
 """Physical dimensions of EDF headers, in µV. The two letters that look like µ are different characters."""
 
-FETCH_AGAIN = "fetch the file again, or leave this recording out"
+FETCH_AGAIN = "fetch the file again, or leave this recording out with exclude:"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Extraction: from a signal's file and its hypnogram's to scored epochs."""
 
+import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -14,9 +15,26 @@ from hypnolens.errors import RecordingError
 from hypnolens.hypnogram import kept_epochs, read_stages
 from hypnolens.quality import quality_flags
 from hypnolens.stages import EPOCH_S, MOVEMENT, UNSCORED
+from hypnolens.tsv import read_rows
 
 LEAST_RATE_HZ = 20.0
 """Below this not even theta is in a signal; Sleep-EDF's channels at 1 Hz are envelopes and temperatures."""
+
+
+def read_source(table: str | None, psg: Path, recording: str) -> str:
+    """From where a signal was fetched, by the table that its download wrote; its path where it was at hand.
+
+    Raises
+    ------
+    RecordingError
+        The table is damaged or says nothing of this file.
+    """
+    if not table:
+        return str(psg)
+    try:
+        return next(row["address"] for row in read_rows(Path(table)) if row["file"] == psg.name)
+    except (KeyError, StopIteration, ValueError, csv.Error) as error:
+        raise RecordingError(recording, f"{table} is damaged", "delete it and run again") from error
 
 
 def extract(
@@ -67,12 +85,16 @@ def extract(
         raise RecordingError(recording, what, "fetch the file again, or use kind: folder for a converted copy")
     duration_s = len(found.signal) / found.rate
     if duration_s < EPOCH_S:
-        raise RecordingError(recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out")
+        raise RecordingError(
+            recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out with exclude:"
+        )
     stages, first_s, flags = read_stages(hypnogram, start=found.start, duration_s=duration_s, recording=recording)
     margin = None if trim_wake_min is None else round(trim_wake_min * 60 / EPOCH_S)
     kept = kept_epochs(stages, margin=margin, rule=trim_rule)
     if len(kept) == 0:
-        raise RecordingError(recording, f"{hypnogram.name} has no scored epoch", "leave this recording out")
+        raise RecordingError(
+            recording, f"{hypnogram.name} has no scored epoch", "leave this recording out with exclude:"
+        )
     signal, rate = _resample(found, sampling_rate_hz, recording)
     cut = _cut(signal, rate, first_s, kept)
     reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}

@@ -4,6 +4,7 @@ What may be secret in an address goes to the server and nowhere else: no text of
 would name the address, and no page that a server sends in place of a file is ever written.
 """
 
+import csv
 import logging
 import os
 import random
@@ -25,7 +26,8 @@ from hypnolens.tsv import read_rows, write_rows
 logger = logging.getLogger("hypnolens")
 
 CONNECT_S = 20
-CHUNK = 8192
+CHUNK = 1024
+"""Bytes between two looks at a server's speed."""
 SLOWEST = 1000
 """Bytes a second, on average over a few time-outs; a server that sends fewer has stalled."""
 WORTH_WAITING = {408, 425, 429}
@@ -69,8 +71,8 @@ class _Failure(Exception):
         self.for_good = for_good
 
 
-class _OtherBytes(_Failure):
-    """A checksum differs: once it may be an accident on the way, the same twice is what the server has."""
+class _Stubborn(_Failure):
+    """What may be an accident once, and the same twice is how it is: other bytes, or nobody there."""
 
 
 def fetch_files(
@@ -86,7 +88,8 @@ def fetch_files(
     """Fetch the files of a recording; each gets its final name when all are there and verified.
 
     Until then they lie in a hidden folder beside it, where a later call finds what was verified, so that
-    a failure loses no more than the file that was being fetched.
+    a failure loses no more than the file that was being fetched. A file that has its final name and is verified is left
+    as it is.
 
     Parameters
     ----------
@@ -107,28 +110,35 @@ def fetch_files(
         A file cannot be had from any address, or cannot be written.
     """
     waiting = source.parent / f".{recording}.partial"
+    record = waiting / "source.tsv"
+    part = None
     try:
         waiting.mkdir(parents=True, exist_ok=True)
-        record = waiting / "source.tsv"
-        rows = {row["file"]: row for row in read_rows(record) if row["bytes"]} if record.is_file() else {}
+        rows = _rows(record) | _rows(source)
         for name, checksum in files.items():
-            if name in rows and (waiting / name).is_file() and _checksum(waiting / name, checksum) == checksum:
-                logger.info("%s was fetched before from %s", name, rows[name]["address"])
-                continue
-            part = waiting / f"{name}.part"
-            address = _fetch(part, checksum, addresses[name], recording=recording, remedy=remedy, patience=patience)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())  # on the disk before it has a name that is believed
-                size = os.fstat(file.fileno()).st_size
-            part.replace(waiting / name)
-            rows[name] = {"file": name, "address": address.shown, "checksum": checksum, "bytes": str(size)}
+            here = next((path for path in (targets[name], waiting / name) if _is(path, checksum)), None)
+            if here:
+                logger.info("%s is here and verified", here)
+                fetched = rows.get(name, {}).get("address") or "not recorded"
+                size = here.stat().st_size
+            else:
+                part = waiting / f"{name}.part"
+                fetched = _fetch(part, checksum, addresses[name], recording=recording, remedy=remedy, patience=patience)
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())  # on the disk before it has a name that is believed
+                    size = os.fstat(file.fileno()).st_size
+                part.replace(waiting / name)
+            rows[name] = {"file": name, "address": fetched, "checksum": checksum, "bytes": str(size)}
             write_rows(record, COLUMNS, [rows[name] for name in files if name in rows])
         for name, target in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
-            (waiting / name).replace(target)
+            if (waiting / name).is_file():
+                (waiting / name).replace(target)
         record.replace(source)
         shutil.rmtree(waiting)
     except OSError as error:
+        if part:
+            part.unlink(missing_ok=True)  # what it holds is room for the log, at least
         what = f"{' and '.join(files)} cannot be written below {source.parent} ({error.strerror})"
         raise RecordingError(recording, what, "make room or give yourself permission there, and run again") from None
 
@@ -152,17 +162,17 @@ def get_json(address: str, *, name: str, remedy: str, patience: Patience) -> Any
         try:
             return _worded(get, Address(address, address), patience.timeout_s)
         except _Failure as failure:
-            words = str(failure)
+            before, words = words, str(failure)
             logger.warning("%s %s (try %d of %d)", address, words, number, patience.attempts)
-            if failure.for_good:
+            if failure.for_good or (isinstance(failure, _Stubborn) and words == before):
                 break
     raise RecordingError(name, f"{address} {words}", remedy)
 
 
 def _fetch(
     part: Path, checksum: str, addresses: Sequence[Address], *, recording: str, remedy: str, patience: Patience
-) -> Address:
-    """Fetch one file to ``part`` from the first address that has it right."""
+) -> str:
+    """Fetch one file to ``part``; returns the first address that has it right, as it may be shown."""
     name = part.name.removesuffix(".part")
     reasons = []
     for address in addresses:
@@ -171,12 +181,12 @@ def _fetch(
         for number in patience.tries():
             try:
                 _worded(partial(_download, address, part, checksum, patience.timeout_s), address, patience.timeout_s)
-                return address
+                return address.shown
             except _Failure as failure:
                 part.unlink(missing_ok=True)
                 before, words = words, f"{host} {failure}"
                 logger.warning("%s: %s (try %d of %d)", name, words, number, patience.attempts)
-                if failure.for_good or (isinstance(failure, _OtherBytes) and words == before):
+                if failure.for_good or (isinstance(failure, _Stubborn) and words == before):
                     break
         reasons.append(words)
     raise RecordingError(recording, f"{name} could not be fetched: {', '.join(reasons)}", remedy)
@@ -195,7 +205,7 @@ def _download(address: Address, part: Path, checksum: str, timeout_s: float) -> 
     download(address.url, str(part), None)
     found = _checksum(part, checksum)
     if found != checksum:
-        raise _OtherBytes(f"sent other bytes ({found}, expected {checksum})")
+        raise _Stubborn(f"sent other bytes ({found}, expected {checksum})")
     progress.say("verified")
 
 
@@ -212,25 +222,44 @@ def _worded(call: Callable[[], Any], address: Address, timeout_s: float) -> Any:
         about = _about_token(address) if status in (401, 403) else ""
         raise _Failure(f"answered {status}{about}", for_good=for_good) from None
     except requests.ConnectTimeout:
-        raise _Failure(f"did not accept a connection within {CONNECT_S} s") from None
+        raise _Stubborn(f"did not accept a connection within {CONNECT_S} s") from None
     except requests.Timeout:
         raise _Failure(f"was silent for {timeout_s:g} s") from None
-    except requests.exceptions.SSLError:
-        raise _Failure("offers no secure connection", for_good=True) from None
+    except requests.exceptions.SSLError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            words = "has a certificate that is not trusted (behind a proxy, set REQUESTS_CA_BUNDLE)"
+            raise _Failure(words, for_good=True) from None
+        raise _Failure("closed the connection") from None
     except requests.exceptions.JSONDecodeError:
         raise _Failure("answered something that is no JSON") from None
     except (ConnectionError, TimeoutError, requests.ConnectionError) as error:
-        stalled = any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in error.args)
-        words = f"was silent for {timeout_s:g} s" if stalled else "could not be reached or closed the connection"
-        raise _Failure(words) from None
+        causes = [*error.args, *(getattr(cause, "reason", None) for cause in error.args)]
+        if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes):
+            raise _Stubborn("could not be reached") from None
+        stalled = any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in causes)
+        raise _Failure(f"was silent for {timeout_s:g} s" if stalled else "closed the connection") from None
     except requests.exceptions.ChunkedEncodingError:
         raise _Failure("broke off in the middle of the file") from None
     except requests.RequestException as error:
         raise _Failure(f"failed ({type(error).__name__})", for_good=True) from None
-    except OSError:
+    except OSError as error:
+        if error.errno is None:  # not the system's, but for example a bundle of certificates that is not there
+            raise _Failure(f"failed ({type(error).__name__})", for_good=True) from None
         raise
     except Exception as error:  # its words might name the address
         raise _Failure(f"failed ({type(error).__name__})", for_good=True) from None
+
+
+def _rows(table: Path) -> dict[str, dict[str, str]]:
+    """What a table of an earlier download says of each file; nothing if it is damaged."""
+    try:
+        return {row["file"]: row for row in read_rows(table)}
+    except (OSError, KeyError, ValueError, csv.Error):
+        return {}
+
+
+def _is(path: Path, checksum: str) -> bool:
+    return path.is_file() and _checksum(path, checksum) == checksum
 
 
 def _checksum(path: Path, like: str) -> str:

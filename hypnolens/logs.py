@@ -11,6 +11,8 @@ from hypnolens.errors import HypnolensError
 
 logger = logging.getLogger("hypnolens")
 
+NO_WORD = "the job ended without a word (is the disk full?); look at Snakemake's output above"
+
 
 @contextmanager
 def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
@@ -32,6 +34,7 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
     if echo:
         handlers.append(logging.StreamHandler())
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, must not hide the reason
     sources = [logger, logging.getLogger("py.warnings")]
     for source in sources:
         source.setLevel(logging.INFO)
@@ -73,5 +76,6 @@ def failures(*snakemake_logs: str | Path) -> list[str]:
         path = Path(log)
         text = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
         words = [line for line in text if line.strip()]
-        last.append(words[-1] if words else f"{log}: the job ended without a word; look at Snakemake's output above")
-    return list(dict.fromkeys(last))
+        last.append(words[-1] if words else f"{log}: {NO_WORD}")
+    # A reason below what has none, as the last line is what people read.
+    return sorted(dict.fromkeys(last), key=lambda line: not line.endswith(NO_WORD))

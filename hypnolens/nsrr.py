@@ -4,6 +4,7 @@ The interface is that of its own client (the nsrr gem) and of SleepECG: lists of
 address holds the token. See https://github.com/nsrr/sleepdata.org/wiki/api-v1-datasets.
 """
 
+import csv
 import os
 import re
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from hypnolens.datasets.shhs import TOKEN
 from hypnolens.errors import DatasetError, RecordingError
 from hypnolens.fetch import Address, Patience, get_json
-from hypnolens.tsv import write_rows
+from hypnolens.tsv import read_rows, write_rows
 
 COLUMNS = ("path", "bytes", "md5")
 LOCAL_COPY = "try again later, or set path: of the dataset to a local copy"
@@ -41,7 +42,7 @@ def list_files(server: str, dataset: str, folders: Iterable[str], path: Path, *,
                 for entry in found
                 if entry["is_file"]
             ]
-            if not all(re.fullmatch("[0-9a-f]{32}", row["md5"]) for row in rows):
+            if not rows or not all(re.fullmatch("[0-9a-f]{32}", row["md5"]) for row in rows):
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DatasetError(
@@ -49,6 +50,20 @@ def list_files(server: str, dataset: str, folders: Iterable[str], path: Path, *,
             ) from None
     write_rows(path, COLUMNS, rows)
     return len(rows)
+
+
+def read_list(path: Path, recording: str) -> dict[str, dict[str, str]]:
+    """Rows of the table that `list_files` wrote, by the name of the file.
+
+    Raises
+    ------
+    RecordingError
+        The table is damaged.
+    """
+    try:
+        return {Path(row["path"]).name: row for row in read_rows(path) if row["md5"]}
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise RecordingError(recording, f"{path} is damaged", "delete it and run again") from error
 
 
 def addresses(server: str, dataset: str, path: str, *, recording: str) -> list[Address]:

@@ -41,21 +41,24 @@ def read_profusion(path: Path, recording: str) -> np.ndarray:
         raise RecordingError(recording, what, RIGHT_FILE) from None
     except (ParseError, UnicodeError, ValueError, LookupError) as error:
         what = f"{path.name} is empty" if path.stat().st_size == 0 else f"{path.name} is no readable XML ({error})"
-        raise RecordingError(recording, what, "fetch the file again, or leave this recording out") from None
+        raise RecordingError(
+            recording, what, "fetch the file again, or leave this recording out with exclude:"
+        ) from None
     except OSError as error:
         what = f"{path.name} cannot be read ({error.strerror})"
         raise RecordingError(recording, what, "give yourself read permission") from error
-    texts = [(element.text or "").strip() for element in root.findall("SleepStages/SleepStage")]
-    if root.tag != "CMPStudyConfig" or not texts:
-        what = f"{path.name} is not Profusion's XML with stages (it begins with <{root.tag}>)"
+    texts = [(element.text or "").strip() for element in root.findall("{*}SleepStages/{*}SleepStage")]
+    tag = root.tag.split("}")[-1]
+    if tag != "CMPStudyConfig" or not texts:
+        what = f"{path.name} is not Profusion's XML with stages (it begins with <{tag}>)"
         raise RecordingError(recording, what, RIGHT_FILE)
-    length = (root.findtext("EpochLength") or str(EPOCH_S)).strip()
+    length = (root.findtext("{*}EpochLength") or str(EPOCH_S)).strip()
     if length != str(EPOCH_S):
         what = f"{path.name} has epochs of {length} s"
         raise RecordingError(recording, what, f"score in epochs of {EPOCH_S} s")
     known = {str(code): stage for code, stage in CODES.items()}
     for number, text in enumerate(texts):
         if text not in known:
-            what = f"{path.name} gives epoch {number} the stage '{text}'"
+            what = f"{path.name} gives epoch {number} the stage '{text[:20]}'"
             raise RecordingError(recording, what, f"known are {', '.join(known)}; correct or leave out the recording")
     return np.array([known[text] for text in texts], dtype=np.int8)

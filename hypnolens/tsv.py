@@ -56,6 +56,7 @@ def read_user_table(path: Path, *, required: Sequence[str], numbers: Sequence[st
                 raise ValueError(
                     f"line {number} of '{path}' has {'too many cells' if column is None else 'no ' + column}"
                 )
+            row[column] = cell = cell.strip()
             if column in numbers and not (cell.isascii() and cell.isdigit()):
                 raise ValueError(f"{column} '{cell}' in line {number} of '{path}' is no whole number")
     return rows

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypnolens.datasets import folder, shhs, simulate, sleepedf
 from hypnolens.datasets.recording import Recording
-from hypnolens.errors import DatasetError
+from hypnolens.errors import ConfigurationError, DatasetError
 from hypnolens.tsv import read_rows
 
 __all__ = ["Listing", "Recording", "list_recordings"]
@@ -25,7 +25,7 @@ class Listing:
     recordings
         Sorted by name.
     missing
-        Names of recordings that the dataset has and a local copy lacks altogether.
+        Names of recordings that the dataset has and a local copy lacks altogether, and of those left out on purpose.
     published
         Name of the published set of recordings that the dataset is, such as ``sleep-edf-20``; `None` for any other.
         It is what the configuration asks for that counts, whether or not recordings are missing.
@@ -61,13 +61,13 @@ def list_recordings(name: str, dataset: Mapping[str, Any], tables: Path) -> List
     ConfigurationError
         The dataset has no recordings, or its folder or list cannot be read.
     """
-    path = Path(dataset["path"]) if dataset.get("path") else None
+    path = Path(dataset["path"]).expanduser() if dataset.get("path") else None
     table = dataset.get("recordings")
     missing: list[str] = []
     published = unavailable = None
     match dataset["kind"]:
         case "folder":
-            recordings = folder.list_recordings(name, Path(dataset["path"]), table and Path(table))
+            recordings = folder.list_recordings(name, path or Path(), table and Path(table))
         case "simulate":
             recordings = simulate.list_recordings(**{key: dataset[key] for key in simulate.KEYS})
         case "sleepedf":
@@ -79,6 +79,13 @@ def list_recordings(name: str, dataset: Mapping[str, Any], tables: Path) -> List
             unavailable = shhs.unavailable(recordings) if path is None else None
     if unavailable:
         unavailable = f"{name}: {unavailable}"
+    excluded = set(dataset["exclude"])
+    if unknown := sorted(excluded - {recording.name for recording in recordings} - set(missing)):
+        raise ConfigurationError(f"datasets.{name}.exclude: there is no recording '{unknown[0]}' to leave out")
+    missing = sorted({*missing, *excluded})
+    recordings = [recording for recording in recordings if recording.name not in excluded]
+    if not recordings:
+        raise ConfigurationError(f"datasets.{name}.exclude: no recording is left")
     return Listing(sorted(recordings, key=lambda recording: recording.name), missing, published, unavailable)
 
 

@@ -4,11 +4,13 @@ import os
 import re
 from pathlib import Path
 
-from hypnolens.errors import ConfigurationError
+from hypnolens.errors import ConfigurationError, DatasetError
 
 
 def find_files(name: str, path: Path, pattern: str) -> dict[str, Path]:
     """Files below a folder whose names match, by name; the folder is walked once and no file is opened.
+
+    Links to folders are followed, hidden folders are not looked into, and the case of an ending does not matter.
 
     Parameters
     ----------
@@ -17,25 +19,48 @@ def find_files(name: str, path: Path, pattern: str) -> dict[str, Path]:
     path
         The folder.
     pattern
-        Regular expression that whole names match.
+        Regular expression that whole names match, with endings in lower case.
 
     Raises
     ------
     ConfigurationError
-        No such folder, or two files of one name.
+        No such folder, one that may not be read, or two files of one name.
     """
+    where = f"datasets.{name}.path"
     if not path.is_dir():
-        raise ConfigurationError(f"datasets.{name}.path: there is no folder '{path}'; give the one with the local copy")
+        raise ConfigurationError(f"{where}: there is no folder '{path}'; give the one with the local copy")
+
+    def unreadable(error: OSError) -> None:
+        raise ConfigurationError(f"{where}: '{error.filename}' cannot be read ({error.strerror})") from error
+
     wanted = re.compile(pattern)
     found: dict[str, Path] = {}
-    for folder, folders, files in os.walk(path):
-        folders.sort()
+    seen = set()
+    for folder, folders, files in os.walk(path, followlinks=True, onerror=unreadable):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in seen else sorted(sub for sub in folders if not sub.startswith("."))
+        if real in seen:  # a link that leads back
+            continue
+        seen.add(real)
         for file in files:
-            if wanted.fullmatch(file):
-                if file in found:
+            if wanted.fullmatch(key := Path(file).stem + Path(file).suffix.lower()):
+                if key in found:
                     raise ConfigurationError(
-                        f"datasets.{name}.path: '{path}' has {file} twice, in '{found[file].parent}' and '{folder}'; "
-                        "keep one of them"
+                        f"{where}: '{path}' has {key} twice, in '{found[key].parent}' and '{folder}'; keep one of them"
                     )
-                found[file] = Path(folder, file)
+                found[key] = Path(folder, file)
     return found
+
+
+def check_writable(name: str, folder: Path) -> None:
+    """Refuse to plan downloads into a folder that cannot be written to.
+
+    Raises
+    ------
+    DatasetError
+        Neither the folder nor the nearest one above it that exists may be written to.
+    """
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        what = f"its files are to be fetched to {folder}, and '{existing}' cannot be written to"
+        raise DatasetError(name, what, "give yourself permission there, or set path: of the dataset to a local copy")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypnolens.datasets.local import find_files
+from hypnolens.datasets.local import check_writable, find_files
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError
 from hypnolens.tsv import read_rows, read_user_table
@@ -52,6 +52,7 @@ def list_recordings(
     names = [] if recordings == "all" else _names(name, Path(recordings) if recordings else tables / TABLE)
     if path is None:
         folder = Path("data/shhs")
+        check_writable(name, folder)
         return [_recording(n, *(folder / f"{n}{ending}" for ending in FOLDERS), folder=folder) for n in names], []
     files = find_files(name, path, r"shhs1-\d{6}(\.edf|-profusion\.xml)")
     if recordings == "all":

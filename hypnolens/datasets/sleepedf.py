@@ -4,10 +4,10 @@ Kemp et al. 2000, doi:10.1109/10.867928. Names are ``SC4ssNE0``: two digits of s
 the night, the recorder; the hypnogram's last letter is its scorer's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hypnolens.datasets.local import find_files
+from hypnolens.datasets.local import check_writable, find_files
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError
 from hypnolens.tsv import read_rows
@@ -44,16 +44,12 @@ def list_recordings(name: str, subjects: str, path: Path | None, tables: Path) -
     if not rows:
         raise ConfigurationError(f"datasets.{name}.subjects: Sleep-EDF has no subject in '{subjects}'; it has 0-82")
     if path is None:
+        check_writable(name, Path("data/sleepedf"))
         return [_downloaded(row) for row in rows], []
-    files = find_files(name, path, r"SC4\d{3}\w{2}-(PSG|Hypnogram)\.edf")
-    psgs = {file[:6]: files[file] for file in files if file.endswith("-PSG.edf")}
-    hypnograms: dict[str, Path] = {}
-    for file in files:
-        if file.endswith("-Hypnogram.edf"):
-            if file[:6] in hypnograms:
-                both = f"{hypnograms[file[:6]].name} and {file}"
-                raise ConfigurationError(f"datasets.{name}.path: {both} are of the same night; keep one of them")
-            hypnograms[file[:6]] = files[file]
+    nights = {row["recording"][:6] for row in rows}
+    files = find_files(name, path, f"({'|'.join(sorted(nights))})\\w{{2}}-(PSG|Hypnogram)\\.edf")
+    psgs = _by_night(name, files, "-PSG.edf")
+    hypnograms = _by_night(name, files, "-Hypnogram.edf")
     recordings = [
         Recording(
             name=row["recording"],
@@ -100,6 +96,18 @@ def published_set(names: Sequence[str], tables: Path) -> str | None:
         if set(names) == {recording for recording, number in subject.items() if number in numbers}:
             return study
     return None
+
+
+def _by_night(name: str, files: Mapping[str, Path], ending: str) -> dict[str, Path]:
+    """Files of one ending by the first six characters of their names."""
+    found: dict[str, Path] = {}
+    for file in files:
+        if file.endswith(ending):
+            if file[:6] in found:
+                both = f"{found[file[:6]].name} and {file}"
+                raise ConfigurationError(f"datasets.{name}.path: {both} are of the same night; keep one of them")
+            found[file[:6]] = files[file]
+    return found
 
 
 def _downloaded(row: dict[str, str]) -> Recording:

@@ -226,11 +226,11 @@ def test_an_error_of_the_input_is_one_line_and_a_status(tmp_path):
         _run("epochs", tmp_path, input={"psg": "x"}, output={"epochs": "y"}, params=_options("night"))
     assert ended.value.code == 1
     lines = (tmp_path / "logs" / "epochs.log").read_text().splitlines()
-    assert lines == ["night: has no hypnogram night-Hypnogram.edf; add the file or take its partner away"]
+    assert lines == ["night: has no hypnogram to go with x; add the file, or leave the recording out with exclude:"]
 
 
 def test_a_defect_of_the_program_leaves_its_traceback_in_the_log(tmp_path):
     with pytest.raises(TypeError):
-        _run("epochs", tmp_path, input={"psg": "x", "hypnogram": "y"}, params={"options": {}})
+        _run("epochs", tmp_path, input={"psg": "x", "hypnogram": "y"}, params={"options": {"recording": "x"}})
     text = (tmp_path / "logs" / "epochs.log").read_text()
     assert "Traceback" in text and text.rstrip().splitlines()[-1].startswith("unexpected ")

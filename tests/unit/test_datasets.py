@@ -122,6 +122,39 @@ def test_a_local_copy_that_makes_no_sense_is_refused(tmp_path, files, words):
         _listing(path=str(tmp_path))
 
 
+def test_a_local_copy_behind_links_in_capitals_and_with_unfinished_downloads(tmp_path):
+    _touch(tmp_path, "real/SC4001E0-PSG.EDF", "real/SC4001EC-Hypnogram.edf", "real/.SC4001E0.partial/SC4001E0-PSG.edf",
+           "real/SC4821G0-PSG.edf", "real/again/SC4821G0-PSG.edf")  # fmt: skip
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "back").symlink_to(tmp_path / "real")
+    (recording,) = _listing(subjects="0", path=str(tmp_path / "copy")).recordings  # SC4821 is not asked for
+    assert recording.psg.name == "SC4001E0-PSG.EDF" and recording.hypnogram is not None
+
+
+def test_two_signals_of_a_night_are_refused(tmp_path):
+    _touch(tmp_path, "SC4001E0-PSG.edf", "SC4001F0-PSG.edf")
+    with pytest.raises(ConfigurationError, match="are of the same night; keep one of them"):
+        _listing(path=str(tmp_path))
+
+
+def test_recordings_can_be_left_out_and_are_named(monkeypatch):
+    listing = _listing(exclude=["SC4001E0"])
+    assert len(listing.recordings) == 38 and listing.missing == ["SC4001E0"] and listing.published == "sleep-edf-20"
+    assert published_folds("x", listing, TABLES).name == "folds-sleep-edf-20.tsv"  # the subject has another night
+    with pytest.raises(ConfigurationError, match="exclude: there is no recording 'SC4001' to leave out"):
+        _listing(exclude=["SC4001"])
+
+
+def test_downloads_into_a_folder_that_cannot_be_written_to_are_not_planned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(
+        DatasetError, match=r"^sleep-edf-20: its files are to be fetched to data/sleepedf, and '.*' cannot"
+    ):
+        _listing()
+
+
 def test_a_folder_that_is_not_there_is_refused():
     for name in ("sleep-edf-20", "shhs"):
         with pytest.raises(ConfigurationError, match=f"datasets.{name}.path: there is no folder 'nowhere'"):

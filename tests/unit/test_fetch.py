@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -78,7 +80,7 @@ def test_a_redirect_is_followed(files, tmp_path):
     [
         ("500", "answered 500", 4),
         ("404", "answered 404", 1),
-        ("drop", "could not be reached or closed the connection", 4),
+        ("drop", "closed the connection", 4),
         ("cut", "broke off in the middle of the file", 4),
         ("stall", "was silent for 0.3 s", 4),
         ("short", r"sent other bytes \(sha1:\w{40}, expected sha1:\w{40}\)", 2),
@@ -134,6 +136,47 @@ def test_what_was_verified_before_a_failure_is_not_fetched_again(files, tmp_path
     assert source[1] == f"a.edf\t{files.address}/a.edf\t{_sha1(BODY + b'a.edf')}\t{len(BODY) + 5}"
 
 
+def test_what_lies_under_its_name_and_is_right_is_left_as_it_is(files, tmp_path):
+    _fetch(tmp_path, files.address, files=["a.edf", "b.edf"])
+    (tmp_path / "b.edf").write_bytes(b"damaged since")
+    (tmp_path / "source.tsv").write_bytes(b"\xff\xfe")
+    before = (tmp_path / "a.edf").stat().st_mtime_ns
+    files.asked.clear()
+    _fetch(tmp_path, files.address, files=["a.edf", "b.edf"])
+    assert files.asked == ["/b.edf"] and (tmp_path / "a.edf").stat().st_mtime_ns == before
+    assert "not recorded" in (tmp_path / "source.tsv").read_text()
+    files.manner[None] = lambda _: "500"
+    _fetch(tmp_path, files.address, files=["a.edf", "b.edf"])  # nothing is asked for
+
+
+def test_a_server_that_is_not_there_is_asked_twice_and_no_more(tmp_path, caplog):
+    with pytest.raises(RecordingError, match="127.0.0.1:9 could not be reached; set path:"):
+        _fetch(tmp_path, NOBODY)
+    assert len(caplog.records) == 2
+
+
+def test_a_secure_connection_that_drops_is_tried_again(tmp_path, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up():
+            while True:
+                try:
+                    listening.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        with pytest.raises(RecordingError, match="closed the connection"):
+            _fetch(tmp_path, f"https://127.0.0.1:{listening.getsockname()[1]}")
+    assert len(caplog.records) == 4
+
+
+def test_a_bundle_of_certificates_that_is_not_there_is_no_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(RecordingError, match="could not be fetched: 127.0.0.1:9 failed .OSError."):
+        _fetch(tmp_path, NOBODY.replace("http", "https"))
+
+
 def test_leftovers_of_a_killed_download_are_not_believed(files, tmp_path):
     waiting = tmp_path / ".R1.partial"
     waiting.mkdir()
@@ -159,7 +202,7 @@ except RecordingError as error:
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.startswith("R1: a.edf cannot be written below") and "make room" in run.stdout, run.stderr
-    assert _left(tmp_path) == []
+    assert _left(tmp_path) == [] and not list(tmp_path.rglob("*.part"))
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(files, tmp_path):

@@ -15,7 +15,9 @@ def _touch(folder, *names):
 
 
 def _list(folder, **options):
-    return list_recordings("mine", {"kind": "folder", "path": str(folder), **options}, Path("unused")).recordings
+    return list_recordings(
+        "mine", {"kind": "folder", "path": str(folder), "exclude": [], **options}, Path("unused")
+    ).recordings
 
 
 def test_pairs_by_name_and_all_else_is_ignored(tmp_path):

@@ -16,6 +16,12 @@ def test_every_code_has_its_stage(tmp_path):
     assert stages.tolist() == [0, 1, 2, 3, 3, 4, MOVEMENT, UNSCORED]
 
 
+def test_a_namespace_does_not_matter(tmp_path):
+    path = write_profusion(tmp_path / "a.xml", [0, 2])
+    path.write_text(path.read_text().replace("<CMPStudyConfig>", '<CMPStudyConfig xmlns="http://x">'))
+    assert read_profusion(path, "a").tolist() == [0, 2]
+
+
 BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "0000000000"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <CMPStudyConfig><SleepStages><SleepStage>&b;</SleepStage></SleepStages></CMPStudyConfig>"""
 OUTSIDE = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>

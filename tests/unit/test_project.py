@@ -119,7 +119,7 @@ def test_failures_are_the_last_lines_of_the_logs_of_failed_jobs(tmp_path):
     marker = "(check log file(s) for error details)"
     log = tmp_path / "snakemake.log"
     log.write_text(f"    log: {tmp_path}/a.log {marker}\nother\n    log: {tmp_path}/gone.log {marker}\n")
-    assert failures(log)[0] == "A: what; remedy" and failures(log)[1].startswith(f"{tmp_path}/gone.log: ")
+    assert failures(log)[0].startswith(f"{tmp_path}/gone.log: ") and failures(log)[1] == "A: what; remedy"
 
 
 def test_nothing_in_the_project_names_a_folder_of_the_machine_it_was_written_on():

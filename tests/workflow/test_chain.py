@@ -130,8 +130,8 @@ def _other_channel(folder):
 @pytest.mark.parametrize(
     "damage, words",
     [
-        (_missing_partner, "has no hypnogram bad-Hypnogram.edf"),
-        (_missing_psg, "has no psg bad-PSG.edf"),
+        (_missing_partner, "has no hypnogram to go with bad-PSG.edf"),
+        (_missing_psg, "has no psg to go with bad-Hypnogram.edf"),
         (_cut_short, "is cut short"),
         (_empty, "is empty"),
         (_unknown_label, "unknown label 'Stage Z'"),

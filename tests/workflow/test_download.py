@@ -77,7 +77,12 @@ def test_sleep_edf_from_its_addresses_to_the_table_of_recordings(pipeline, serve
     server.manner.clear()
     (pipeline.folder / "results/sleep/epochs/SC4011E0.safetensors").unlink()
     assert pipeline.run("results/sleep/epochs/SC4011E0.safetensors", root=root).returncode == 0
-    assert {path.split("/")[-1][:6] for path in server.asked} == {"SC4011"}
+    assert server.asked == [f"{CASSETTE}/SC4011E0-PSG.edf"]
+    # Nor is anything fetched when a job of files that are there runs again, for whatever reason.
+    server.asked.clear()
+    hypnogram = pipeline.folder / "data/sleepedf/SC4001EC/SC4001EC-Hypnogram.edf"
+    assert pipeline.run(str(hypnogram.relative_to(pipeline.folder)), "--force", root=root).returncode == 0
+    assert server.asked == [] and hypnogram.is_file()
 
 
 @pytest.mark.parametrize("manner", ["wrong", "cut"])
@@ -211,6 +216,20 @@ def test_a_value_that_cannot_be_a_token_is_written_nowhere(pipeline, server, mon
     run = pipeline.run("results/two/recordings.tsv")
     assert "NSRR_TOKEN holds spaces or letters that no token has" in run.stdout.splitlines()[-1]
     assert TOKEN not in run.stdout and not _has_token(pipeline.folder)
+
+
+def test_a_file_that_the_nsrr_has_changed_says_how_to_list_again(pipeline, server, monkeypatch):
+    _shhs(pipeline, server)
+    monkeypatch.setenv("NSRR_TOKEN", TOKEN)
+    (path,) = [path for path in server.files if path.endswith("200002.edf")]
+    right, server.files[path] = server.files[path], server.files[path] + b"\0\0"
+    last = pipeline.run("results/two/recordings.tsv").stdout.splitlines()[-1]
+    assert "sent other bytes" in last and "delete data/shhs/files.tsv and run again" in last
+    server.files[path] = right
+    (pipeline.folder / "data/shhs/files.tsv").unlink()
+    server.asked.clear()
+    assert pipeline.run("results/two/recordings.tsv").returncode == 0
+    assert [asked for asked in server.asked if asked.endswith((".edf", ".xml"))] == [path]
 
 
 @pytest.mark.parametrize("manner", ["500", "echo 200"])

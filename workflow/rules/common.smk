@@ -59,7 +59,7 @@ def listing_of(dataset):
         listing = datasets.list_recordings(dataset, dataset_of(dataset), TABLES)
     if n_missing := len(listing.missing):
         names = ", ".join(listing.missing[:5]) + " …" * (n_missing > 5)
-        logger.warning(f"{dataset}: path: lacks {n_missing} of its recordings, which are left out: {names}")
+        logger.warning(f"{dataset}: {n_missing} of its recordings are not in path:, or excluded: {names}")
     return listing
 
 
@@ -122,7 +122,8 @@ def recording_files(wildcards):
     """Files of a recording by name: those of them that there are, as its script says in one line what is missing."""
     recording = recordings_of(wildcards.dataset)[wildcards.recording]
     files = {"psg": recording.psg, "hypnogram": recording.hypnogram, "source": recording.source}
-    return {name: str(path) for name, path in files.items() if path}
+    # Snakemake takes braces for wildcards.
+    return {name: str(path).replace("{", "{{").replace("}", "}}") for name, path in files.items() if path}
 
 
 def origin_of(wildcards):

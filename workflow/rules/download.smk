@@ -1,13 +1,15 @@
 # Enters: addresses, checksums and, for SHHS, a token from the environment. Leaves: files as published, verified.
 # Why: a file is fetched once, whichever dataset asks for it. No hash of the code is among the params, as a checksum says
-# all there is to say of a file that is here; no rule names the token, which scripts take from the environment.
+# all there is to say of a file that is here; for the same reason outputs are `update`, which Snakemake does not delete
+# before a job, so that whatever makes it run again fetches nothing that is verified. No rule names the token, which
+# scripts take from the environment.
 
 
 rule download_sleepedf:
     output:
-        psg="data/sleepedf/{night}{scorer}/{night}0-PSG.edf",
-        hypnogram="data/sleepedf/{night}{scorer}/{night}{scorer}-Hypnogram.edf",
-        source="data/sleepedf/{night}{scorer}/source.tsv",
+        psg=update("data/sleepedf/{night}{scorer}/{night}0-PSG.edf"),
+        hypnogram=update("data/sleepedf/{night}{scorer}/{night}{scorer}-Hypnogram.edf"),
+        source=update("data/sleepedf/{night}{scorer}/source.tsv"),
     log:
         "data/sleepedf/logs/{night}{scorer}.log",
     benchmark:
@@ -50,9 +52,9 @@ rule download_shhs:
     input:
         files=ancient("data/shhs/files.tsv"),
     output:
-        psg="data/shhs/{recording}.edf",
-        hypnogram="data/shhs/{recording}-profusion.xml",
-        source="data/shhs/{recording}-source.tsv",
+        psg=update("data/shhs/{recording}.edf"),
+        hypnogram=update("data/shhs/{recording}-profusion.xml"),
+        source=update("data/shhs/{recording}-source.tsv"),
     log:
         "data/shhs/logs/{recording}.log",
     benchmark:
