@@ -16,7 +16,7 @@ import torch
 from published import WindowFiles, bf16_pays, median_seconds, peak_memory_mb, published_logits
 from training import network, noise
 
-from hypnolens.devices import keep_memory, pick_device
+from hypnolens.devices import pick_device
 from hypnolens.inference import probabilities
 from hypnolens.provenance import record
 
@@ -46,7 +46,6 @@ def main() -> None:
         published_logits(model, x.to(device))  # warms up; a whole night is too long for that
         found = {"published_fp32_s_per_night": median_seconds(published, repeats=given.repeats, warm_up=0)}
     expected = torch.cat(stages).numpy()
-    keep_memory()
     for precision in ("fp32", "bf16"):
         if precision == "bf16" and not bf16_pays(device):
             found |= {"shared_bf16_s_per_night": None, "ratio_bf16": None}

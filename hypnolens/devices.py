@@ -1,6 +1,5 @@
 """Where the network computes, and in which arithmetic."""
 
-import ctypes
 import fcntl
 import logging
 import os
@@ -63,20 +62,6 @@ def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
     """Context in which the network computes: ``fp32``, ``bf16``, or ``auto`` (bf16 on a GPU, fp32 on a CPU)."""
     reduced = precision == "bf16" or (precision == "auto" and device.type == "cuda")
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
-
-
-def keep_memory() -> None:
-    """Have glibc keep freed memory, where it is the system's C library.
-
-    By default it gives every large activation back at once, and the system clears its pages anew for the next.
-    """
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    trim_threshold, mmap_threshold = -1, -3
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(mmap_threshold, 2**30)
 
 
 def _name(number: int) -> str:

@@ -71,7 +71,7 @@ class Page:
 
     def head(self) -> None:
         """Title, origin of the data, and contents."""
-        contents = ["Scores", "Recordings", "Folds", *(f"Experiment {name}" for name in self.names), "Methods"]
+        contents = ["Scores", "Time", "Recordings", "Folds", *(f"Experiment {name}" for name in self.names), "Methods"]
         links = " · ".join(f"[{title}](#{_anchor(title)})" for title in contents)
         display(Markdown(f"# Sleep stages of {self.dataset}\n\n{self._origin()}\n\n{links}"))
 
@@ -93,6 +93,19 @@ class Page:
         for name, values in self.metrics.items():
             for note in values["notes"]:
                 display(Markdown(f"**{name}**: {note}."))
+
+    def cost(self) -> None:
+        """What a training pass costs, and what it brings."""
+        _heading("Time")
+        _table(pd.read_table(self.reports / "tables" / "cost.tsv"))
+        if len(self.names) > 1:
+            _figure(self.reports / "figures" / "cost.png")
+        display(
+            Markdown(
+                "Medians over all passes of all folds; the seconds hold the validation after a pass, and depend on "
+                "what else the machine did at the time."
+            )
+        )
 
     def recordings(self) -> None:
         """What was extracted, dropped and flagged."""

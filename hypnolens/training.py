@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hypnolens.checkpoints import read_checkpoint, write_checkpoint
-from hypnolens.devices import keep_memory, pick_device
+from hypnolens.devices import pick_device
 from hypnolens.engine import Engine, Options, Progress, TrainingError
 from hypnolens.epochs import Epochs
 from hypnolens.inference import probabilities
@@ -98,7 +98,6 @@ def train(
         The loss is no longer finite.
     """
     torch.set_num_threads(options.torch_threads)
-    keep_memory()
     device = pick_device()
     seed = int(np.random.SeedSequence([options.seed, fold]).generate_state(1)[0])
     torch.manual_seed(seed)

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -134,6 +135,28 @@ def test_counts_add_up_and_both_figures_of_a_dataset_are_drawn(chain, tmp_path):
     assert differing == {"z": "not here", "a": "11 epochs, published 12"}
     _figure("stages", tmp_path, counts=out["stages"])
     _figure("recordings", tmp_path, hypnograms=chain.files["hypnograms"], recordings=chain.files["recordings.tsv"])
+
+
+def test_time_and_score_side_by_side(chain, tmp_path):
+    """Two experiments of the same files, in the folders in which the pipeline has them."""
+    histories, metrics = [], []
+    for name in ("one", "two"):
+        for fold, history in enumerate(chain.histories):
+            path = tmp_path / name / f"fold-{fold}" / "history.tsv"
+            path.parent.mkdir(parents=True)
+            shutil.copy(history, path)
+            histories.append(str(path))
+        metrics.append(str(shutil.copy(chain.files["metrics.json"], tmp_path / name / "metrics.json")))
+    out = str(tmp_path / "cost.tsv")
+    experiments = {"one": {"sampling": "shared", "stride": 1}, "two": {"sampling": "windows", "stride": 8}}
+    _run("cost", tmp_path, input={"histories": histories, "metrics": metrics}, output={"table": out},
+         params={"experiments": experiments})  # fmt: skip
+    table = pd.read_table(out)
+    assert table["sampling"].tolist() == ["shared", "windows"] and table["stride"].tolist() == [1, 8]
+    windows = [pd.read_table(history)["windows"][0] for history in chain.histories]
+    assert table["windows_a_pass"].tolist() == [sorted(windows)[1]] * 2 and (table["passes_a_fold"] == 1).all()
+    assert (table["macro_f1_low"] <= table["macro_f1"]).all() and (table["macro_f1"] <= table["macro_f1_high"]).all()
+    _figure("cost", tmp_path, cost=out)
 
 
 def test_folds_cover_every_recording(chain):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens.devices import claim, keep_memory, pick_device
+from hypnolens.devices import claim, pick_device
 from hypnolens.engine import Engine, Options, Progress, TrainingError
 from hypnolens.epochs import read_epochs, write_epochs
 from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM
@@ -152,11 +152,11 @@ def test_every_process_has_a_device_of_its_own_until_there_are_more_than_devices
     code = "import sys; from hypnolens.devices import claim; print(*claim(['a', 'b']), flush=True); sys.stdin.read()"
     holders = []
     try:
-        for _ in range(5):
+        for _ in range(3):
             holders.append(subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True,
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE))  # fmt: skip
             holders[-1].line = holders[-1].stdout.readline().split()
-        assert [holder.line for holder in holders] == [["0", "0"], ["1", "0"], ["0", "1"], ["1", "1"], ["0", "2"]]
+        assert [holder.line for holder in holders] == [["0", "0"], ["1", "0"], ["0", "1"]]
         holders[1].kill()  # its lock goes with it
         holders[1].wait()
         again = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, input="", capture_output=True)
@@ -171,4 +171,3 @@ def test_without_a_gpu_the_cpu_is_taken_and_nothing_is_locked():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     assert pick_device() == CPU and claim([]) == (0, 16)
-    keep_memory()  # on any C library

@@ -20,7 +20,7 @@ def test_the_demo_is_planned_in_full(pipeline):
     folds = sim["folds"]["k"] if "folds" in sim else sim["subjects"]
     assert plan["simulate"] == plan["epochs"] == sim["subjects"] * sim["nights"]
     assert plan["train"] == plan["predict"] == folds and plan["report"] == plan["all"] == 1
-    assert sum(rule.startswith("figure_") for rule in plan) == 2 + 5
+    assert sum(rule.startswith("figure_") for rule in plan) == 3 + 5
 
 
 def test_the_papers_run_fetches_sleep_edf_once_and_leaves_shhs_out_without_a_token(pipeline, monkeypatch):

@@ -208,9 +208,24 @@ def of_each_experiment(pattern):
     return files
 
 
+def histories_of_dataset(wildcards):
+    """Histories of all folds of all experiments of a dataset."""
+    return [
+        f"results/{wildcards.dataset}/{experiment}/fold-{fold}/history.tsv"
+        for experiment in dataset_of(wildcards.dataset)["experiments"]
+        for fold in folds_of(wildcards.dataset)
+    ]
+
+
+def samplings_of_dataset(wildcards):
+    """How each experiment of a dataset takes its windows."""
+    names = dataset_of(wildcards.dataset)["experiments"]
+    return {name: {key: CONFIGURATION.experiments[name][key] for key in ("sampling", "stride")} for name in names}
+
+
 def figures_of_dataset(wildcards):
     """All figures of a dataset and of all experiments on it."""
-    return [f"reports/{wildcards.dataset}/figures/{figure}.png" for figure in ("recordings", "stages")] + [
+    return [f"reports/{wildcards.dataset}/figures/{figure}.png" for figure in ("recordings", "stages", "cost")] + [
         f"reports/{wildcards.dataset}/{experiment}/figures/{figure}.png"
         for experiment in dataset_of(wildcards.dataset)["experiments"]
         for figure in FIGURES

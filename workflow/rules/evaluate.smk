@@ -60,3 +60,31 @@ rule tables:
         code=code_version("tables"),
     script:
         "../scripts/tables.py"
+
+
+rule cost:
+    input:
+        histories=histories_of_dataset,
+        metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
+    output:
+        report(
+            "reports/{dataset}/tables/cost.tsv",
+            caption="../report/cost.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "time and score"},
+        ),
+    log:
+        "results/{dataset}/logs/cost.log",
+    benchmark:
+        "results/{dataset}/benchmarks/cost.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        experiments=samplings_of_dataset,
+        code=code_version("cost"),
+    script:
+        "../scripts/cost.py"

@@ -59,6 +59,34 @@ rule figure_stages:
         "../scripts/figure.py"
 
 
+rule figure_cost:
+    input:
+        cost="reports/{dataset}/tables/cost.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/figures/cost.png",
+            caption="../report/cost.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "time and score"},
+        ),
+        svg="reports/{dataset}/figures/cost.svg",
+    log:
+        "results/{dataset}/logs/figures/cost.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/cost.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="cost",
+        code=code_version("figure", "hypnolens.plots.cost"),
+    script:
+        "../scripts/figure.py"
+
+
 rule figure_confusion_matrix:
     input:
         metrics="results/{dataset}/{experiment}/metrics.json",

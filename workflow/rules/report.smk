@@ -7,6 +7,7 @@ rule report:
         recordings="results/{dataset}/recordings.tsv",
         counts="reports/{dataset}/tables/counts.tsv",
         differing="reports/{dataset}/tables/differing.tsv",
+        cost="reports/{dataset}/tables/cost.tsv",
         folds="results/{dataset}/folds.tsv",
         metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
         cards=of_each_experiment("results/{dataset}/{experiment}/fold-0/model.json"),
