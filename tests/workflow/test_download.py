@@ -261,7 +261,7 @@ def test_genuine_hypnograms_with_simulated_signals_give_the_published_counts(dat
     wanted = [f"reports/drop-then-trim/{name}" for name in reports] + ["reports/trim-then-drop/tables/counts.tsv"]
     run = pipeline.run(*wanted)
     assert run.returncode == 0, run.stdout
-    assert "path: lacks 28 of its recordings, which are left out: SC4002E0" in run.stdout
+    assert "28 of its recordings are not in path:, or excluded: SC4002E0" in run.stdout
     for rule in ("drop-then-trim", "trim-then-drop"):
         table = pd.read_table(pipeline.folder / f"results/{rule}/recordings.tsv").set_index("recording")
         assert table["epochs"].to_dict() == {
