@@ -16,10 +16,12 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/epochs.smk"
+include: "workflow/rules/events.smk"
 include: "workflow/rules/folds.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/explain.smk"
+include: "workflow/rules/explanations.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
@@ -27,6 +29,7 @@ include: "workflow/rules/report.smk"
 localrules:
     all,
     demo,
+    explanations,
 
 
 rule all:
@@ -38,6 +41,11 @@ rule all:
 rule demo:
     input:
         "reports/sim/report.html",
+
+
+rule explanations:
+    input:
+        explanation_pages,
 
 
 onerror:

@@ -2,8 +2,8 @@
 
     snakemake --cores all --configfile config/sampling.yaml && python benchmarks/sampling.py
 
-Macro-F1 over all subjects of `sampling: shared` minus `windows`, both with stride 1, a pair a seed; the interval of the mean
-over seeds is a percentile bootstrap over subjects, the same draw for every run.
+Macro-F1 over all subjects of `sampling: shared` minus `windows`, both with stride 1, a pair a seed; the interval of the
+mean over seeds is a percentile bootstrap over subjects, the same draw for every run.
 """
 
 import json

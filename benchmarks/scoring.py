@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from published import WindowFiles, bf16_pays, median_seconds, peak_memory_mb, published_logits
-from training import network, noise
+from training import engine, noise, steps
 
 from hypnolens.devices import pick_device
 from hypnolens.inference import probabilities
 from hypnolens.provenance import record
+from hypnolens.store import Store
 
 
 def main() -> None:
@@ -26,14 +27,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=2, help="nights the published way; ours are repeated five times")
+    parser.add_argument("--steps", type=int, default=20, help="steps of training on noise before")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     device = pick_device()
     night = noise(given.epochs)
-    model, _ = network(device)
-    for _ in range(2):  # running statistics of batch norm, without which all epochs would get the same stage
-        model.features(torch.from_numpy(night.signal[:64] * np.float32(night.scale_uv)).to(device))
-    model.eval()
+    trained = engine(Store([noise(600, 1)], device), "bf16" if bf16_pays(device) else "fp32", 64)
+    step = steps(trained)
+    for _ in range(given.steps):  # without which all epochs would get the same stage
+        step()
+    model = trained.model.eval()
     stages = []
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         files = WindowFiles(Path(folder), night, 9)
@@ -57,7 +60,11 @@ def main() -> None:
         found[f"shared_{precision}_s_per_night"] = seconds
         found[f"ratio_{precision}"] = found["published_fp32_s_per_night"] / seconds
         found[f"same_stages_{precision}"] = float((given_out.argmax(axis=1)[4:-4] == expected).mean())
-    found |= {"n_stages": len(np.unique(expected)), "peak_memory_mb": peak_memory_mb(device)}
+    found |= {
+        "n_stages": len(np.unique(expected)),
+        "accuracy": float((night.stage[4:-4] == expected).mean()),
+        "peak_memory_mb": peak_memory_mb(device),
+    }
     made = record()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else made["processor"]
     rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}

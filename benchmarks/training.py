@@ -41,10 +41,12 @@ PAPER = {"sleep-edf-20": (42308, 20, 17 / 20), "sleep-edf-78": (195479, 10, 0.81
 
 
 def noise(n_epochs: int, seed: int = 0) -> Epochs:
+    """Noise that is louder the higher the stage's code, so that a few steps of training tell stages apart."""
     rng = np.random.default_rng(seed)
+    stage = rng.integers(0, 5, n_epochs, dtype=np.int8)
     return Epochs(
-        signal=rng.normal(0, 1000, (n_epochs, 3000)).astype(np.int16),
-        stage=rng.integers(0, 5, n_epochs, dtype=np.int8),
+        signal=(rng.normal(0, 500, (n_epochs, 3000)) * (1 + stage[:, None])).astype(np.int16),
+        stage=stage,
         epoch_index=np.arange(n_epochs, dtype=np.int32),
         scale_uv=0.02,
         rate=100.0,

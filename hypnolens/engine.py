@@ -30,6 +30,7 @@ class Options:
     learning_rate: float = 1e-3
     schedule: str = "constant"
     class_weights: str = "none"
+    shuffle_labels: bool = False
     seed: int = 0
     torch_threads: int = 2
     precision: str = "auto"

@@ -1,7 +1,7 @@
-"""The clearest epoch of each stage with its attribution, and the file that holds them."""
+"""Epochs to look at with their maps and events, and the file that holds them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,55 +10,110 @@ import pandas as pd
 import safetensors
 from safetensors.numpy import save_file
 
-from hypnolens.stages import STAGES
+from hypnolens.stages import EPOCH_S, STAGES
+
+CLEAREST, UNSURE = "clearest", "least sure"
+"""Groups of correctly staged epochs; a group of errors is named like ``N1 as R``."""
+
+N_ERRORS = 5
+"""Kinds of errors that are shown: the most frequent."""
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One explained epoch: where it lies, how sure the network was, its signal in µV and its attribution."""
+    """One explained epoch.
 
+    Attributes
+    ----------
+    group
+        Why it was chosen.
+    stage, stage_true
+        The predicted stage, which is the one explained, and the expert's.
+    recording, subject, epoch_index, onset_s, fold
+        Which epoch it is, and whose network staged it.
+    probability
+        Of the predicted stage.
+    context
+        Share of the window's neighbours in the decision, 0 to 1.
+    rate
+        Sampling rate in Hz.
+    events
+        Detected events: seconds from the start of the epoch, duration in s, kind.
+    signal
+        µV ``(n_samples,)``.
+    maps
+        Attribution by method ``(n_samples,)``.
+    """
+
+    group: str
     stage: str
+    stage_true: str
     recording: str
     subject: str
     epoch_index: int
     onset_s: float
     fold: int
     probability: float
+    context: float
     rate: float
+    events: Sequence[tuple[float, float, str]]
     signal: np.ndarray
-    attribution: np.ndarray
+    maps: Mapping[str, np.ndarray]
 
 
-def clearest(predictions: pd.DataFrame) -> pd.DataFrame:
-    """For each stage the correctly staged epoch of highest probability; a stage without one has no row."""
-    correct = predictions[predictions["stage_true"] == predictions["stage_pred"]]
+def choose(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Epochs to show, with their ``group``.
+
+    For each stage the correctly staged epochs of highest and of lowest probability, and for each of the most frequent
+    kinds of errors the one of highest probability. What there is none of has no row.
+
+    Parameters
+    ----------
+    predictions
+        As `hypnolens.predictions.read_predictions` gives them.
+    """
+    sure = predictions[[f"p_{stage}" for stage in STAGES]].max(axis=1)
+    right = predictions["stage_true"] == predictions["stage_pred"]
     rows = []
-    for stage in STAGES:
-        of_stage = correct[correct["stage_true"] == stage]
-        if len(of_stage):
-            rows.append(of_stage.iloc[int(of_stage[f"p_{stage}"].to_numpy().argmax())])
-    return pd.DataFrame(rows, columns=predictions.columns)
+    for group, last in ((CLEAREST, -1), (UNSURE, 0)):
+        for stage in STAGES:
+            own = sure[right & (predictions["stage_true"] == stage)]
+            if len(own):
+                order = own.sort_values(kind="stable").index
+                rows.append((group, order[last]))
+    wrong = predictions[~right]
+    kinds = wrong.groupby(["stage_true", "stage_pred"], sort=True).size().sort_values(ascending=False, kind="stable")
+    for true, predicted in kinds.index[:N_ERRORS]:
+        own = sure[(predictions["stage_true"] == true) & (predictions["stage_pred"] == predicted)]
+        rows.append((f"{true} as {predicted}", own.idxmax()))
+    chosen = predictions.loc[[row for _, row in rows]]
+    return chosen.assign(group=[group for group, _ in rows])
+
+
+def events_within(events: pd.DataFrame, onset_s: float) -> list[tuple[float, float, str]]:
+    """Events of the 30 s from an onset on, cut to them: start in the epoch and duration in s, and kind."""
+    begin = (events["onset_s"] - onset_s).clip(lower=0)
+    end = (events["onset_s"] + events["duration_s"] - onset_s).clip(upper=EPOCH_S)
+    inside = events[begin < end].index
+    return [(round(float(begin[i]), 3), round(float(end[i] - begin[i]), 3), str(events.loc[i, "kind"])) for i in inside]
 
 
 def write_explained(explained: Sequence[Explained], path: Path) -> None:
-    """Write explained epochs as safetensors, two tensors each and a table of the rest as metadata."""
-    tensors = {}
-    for epoch in explained:
-        tensors[f"{epoch.stage}.signal"] = epoch.signal.astype(np.float32)
-        tensors[f"{epoch.stage}.attribution"] = epoch.attribution.astype(np.float32)
-    rows = [{k: v for k, v in asdict(e).items() if k not in ("signal", "attribution")} for e in explained]
+    """Write explained epochs as safetensors: signal and maps of each, and a table of the rest as metadata."""
+    tensors, rows = {}, []
+    for number, epoch in enumerate(explained):
+        tensors[f"{number}/signal"] = epoch.signal.astype(np.float32)
+        tensors |= {f"{number}/{method}": values.astype(np.float32) for method, values in epoch.maps.items()}
+        row = {key: value for key, value in asdict(epoch).items() if key not in ("signal", "maps")}
+        rows.append({**row, "methods": list(epoch.maps)})
     save_file(tensors, path, {"epochs": json.dumps(rows)})
 
 
-def read_explained(path: Path) -> dict[str, Explained]:
-    """Explained epochs by stage."""
+def read_explained(path: Path) -> list[Explained]:
+    """Read what `write_explained` wrote."""
     with safetensors.safe_open(path, framework="numpy") as file:
-        rows = json.loads(file.metadata()["epochs"])
-        return {
-            row["stage"]: Explained(
-                **row,
-                signal=file.get_tensor(f"{row['stage']}.signal"),
-                attribution=file.get_tensor(f"{row['stage']}.attribution"),
-            )
-            for row in rows
-        }
+        found = []
+        for number, row in enumerate(json.loads(file.metadata()["epochs"])):
+            maps = {method: file.get_tensor(f"{number}/{method}") for method in row.pop("methods")}
+            found.append(Explained(**row, signal=file.get_tensor(f"{number}/signal"), maps=maps))
+        return found

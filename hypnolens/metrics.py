@@ -90,6 +90,22 @@ def bootstrap_intervals(confusions: np.ndarray, *, seed: int, draws: int = 2000)
     return {name: _percentiles(values) for name, values in drawn.items()}
 
 
+def subject_interval(
+    values: np.ndarray, subjects: np.ndarray, *, seed: int, weights: np.ndarray | None = None, draws: int = 2000
+) -> tuple[float, float]:
+    """95 % percentile interval of the mean of values ``(n,)``, drawing subjects ``(n,)`` with replacement.
+
+    NaN for fewer than two subjects, of whom there is nothing to draw. ``weights`` ``(n,)`` are all 1 by default.
+    """
+    names, of = np.unique(subjects, return_inverse=True)
+    if len(names) < 2:
+        return (float("nan"), float("nan"))
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    totals, counts = np.bincount(of, weights=values * weights), np.bincount(of, weights=weights)
+    chosen = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
+    return _percentiles(totals[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
+
+
 def without_nan(value: object) -> object:
     """The value with `None` for each NaN, as JSON has no NaN."""
     if isinstance(value, Mapping):

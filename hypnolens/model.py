@@ -80,15 +80,18 @@ class BasicBlock(nn.Module):
         self.conv2 = convolution(channels, channels, 7)
         self.norm2 = nn.BatchNorm2d(channels)
         self.se = SqueezeExcitation(channels) if se else nn.Identity()
+        # The shortcut's stride is taken before its convolution, which gives the same: of strided ones with one tap and
+        # few channels in, oneDNN computes gradients past the end of its memory (its issue 6035; torch 2.13 crashes).
+        self.stride = stride
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(convolution(channels_in, channels, 1, stride), nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(convolution(channels_in, channels, 1), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """From ``(n, channels_in, 1, n_cells)`` to ``(n, channels, 1, n_cells / stride)``."""
         y = torch.relu(self.norm1(self.conv1(x)))
         y = self.se(self.norm2(self.conv2(self.dropout(y))))
-        return torch.relu(y + self.shortcut(x))
+        return torch.relu(y + self.shortcut(x[..., :: self.stride]))
 
 
 class SEResNetBiLSTM(nn.Module):
@@ -134,20 +137,23 @@ class SEResNetBiLSTM(nn.Module):
         self._initialise()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def feature_map(self, x: Tensor) -> Tensor:
-        """Output of the last block for epochs in µV ``(n, n_samples)``: ``(n, C, n_cells)``."""
+    def feature_map(self, x: Tensor, stage: int = 4) -> Tensor:
+        """Output of a stage of blocks for epochs in µV ``(n, n_samples)``: ``(n, channels, n_cells)``."""
         x = self.stem(x[:, None, None].contiguous(memory_format=torch.channels_last))  # (n, 64, 1, 750)
-        for stage in self.stages:
-            x = stage(x)  # (n, 64, 1, 750), (n, 128, 1, 375), (n, 256, 1, 188), (n, 512, 1, 94)
+        for blocks in self.stages[:stage]:
+            x = blocks(x)  # (n, 64, 1, 750), (n, 128, 1, 375), (n, 256, 1, 188), (n, 512, 1, 94)
         return x.squeeze(2)
+
+    def features_of_map(self, feature_map: Tensor, stage: int = 4) -> Tensor:
+        """Features ``(n, C)`` from the output of a stage of blocks, as `feature_map` gives it."""
+        x = feature_map.unsqueeze(2)
+        for blocks in self.stages[stage:]:
+            x = blocks(x)
+        return self.feature_norm(x.mean(dim=(2, 3)))
 
     def features(self, x: Tensor) -> Tensor:
         """Features of epochs in µV ``(n, n_samples)``: ``(n, C)``."""
-        return self.pool(self.feature_map(x))
-
-    def pool(self, feature_map: Tensor) -> Tensor:
-        """Features ``(n, C)`` of a feature map ``(n, C, n_cells)``."""
-        return self.feature_norm(feature_map.mean(dim=2))
+        return self.features_of_map(self.feature_map(x))
 
     def classify(self, windows: Tensor) -> Tensor:
         """Logits ``(B, 5)`` of the middle epochs of windows of features ``(B, W, C)``; W is odd."""
@@ -174,11 +180,12 @@ class SEResNetBiLSTM(nn.Module):
         """
         return self.classify(slide(self.features(x), positions))
 
-    def layers(self) -> Iterator[tuple[int, int, int]]:
-        """Kernel, stride and padding of the layers along the longest path from a sample to the feature map."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.MaxPool2d) and module.kernel_size[1] > 1:  # type: ignore[index]
-                yield tuple(size[1] for size in (module.kernel_size, module.stride, module.padding))  # type: ignore
+    def layers(self, stage: int = 4) -> Iterator[tuple[int, int, int]]:
+        """Kernel, stride and padding of the layers along the longest path from a sample to the output of a stage."""
+        for part in (self.stem, *self.stages[:stage]):
+            for module in part.modules():
+                if isinstance(module, nn.Conv2d | nn.MaxPool2d) and module.kernel_size[1] > 1:  # type: ignore[index]
+                    yield tuple(size[1] for size in (module.kernel_size, module.stride, module.padding))  # type: ignore
 
     def _initialise(self) -> None:
         """He initialisation; the last norm of a block starts at zero, so that the block begins as its shortcut."""
@@ -194,8 +201,8 @@ def slide(features: Tensor, positions: Tensor) -> Tensor:
     return torch.cat([features, features.new_zeros(1, features.shape[1])])[positions]
 
 
-def cell_geometry(model: SEResNetBiLSTM) -> tuple[float, int, int]:
-    """Where the cells of the feature map lie, computed from kernels, strides and paddings.
+def cell_geometry(model: SEResNetBiLSTM, stage: int = 4) -> tuple[float, int, int]:
+    """Where the cells of a stage's output lie, computed from kernels, strides and paddings.
 
     Returns
     -------
@@ -204,7 +211,7 @@ def cell_geometry(model: SEResNetBiLSTM) -> tuple[float, int, int]:
         that a cell sees.
     """
     first, step, field = 0.0, 1, 1
-    for kernel, stride, padding in model.layers():
+    for kernel, stride, padding in model.layers(stage):
         first += ((kernel - 1) / 2 - padding) * step
         field += (kernel - 1) * step
         step *= stride

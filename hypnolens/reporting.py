@@ -41,10 +41,14 @@ FIGURES = {
     "without a stage.",
     "training_curves": "Loss and validation macro-F1 by training pass, a line a fold; the dot is the pass whose "
     "network is kept. It is chosen on validation subjects, never on test subjects.",
-    "gradcam": "Grad-CAM of the correctly staged epoch of highest probability, for each stage: the raw signal, and in "
-    "red how much each moment spoke for the stage, as a share of the epoch's maximum. A cell of the map steps {step} s "
-    "and sees {field} s, so that the shading cannot point to anything shorter. These are five epochs, the clearest "
-    "ones; they show what such a map looks like, not how far it can be believed.",
+    "gradcam": "The correctly staged epoch of highest probability of each stage: the raw signal, shaded by how much "
+    "each moment spoke for the stage (layer integrated gradients, as a share of the epoch's maximum); below it, as a "
+    "strip, the paper's Grad-CAM, whose cells step {step} s and see {field} s; boxes: events that detectors found in "
+    "the signal, without knowing the network. Five clear epochs show what such a map looks like, not how far it can be "
+    "believed: `snakemake explanations` measures that.",
+    "gallery": "The correctly staged epochs of lowest probability, and of the most frequent kinds of errors the most "
+    "confident one (N1 as R: the expert's N1, staged as R), drawn in the same way. Neighbours' part: share of the "
+    "window's other epochs in the decision.",
     "tsne": "t-SNE of the features of the test epochs of fold 0, one network's; distances between far groups and the "
     "sizes of groups have no meaning.",
 }
@@ -66,8 +70,8 @@ class Page:
     def __init__(self, dataset: str, experiments: Sequence[str], options: Mapping[str, Any]) -> None:
         self.dataset, self.names, self.options = dataset, list(experiments), options
         self.results, self.reports = Path("results") / dataset, Path("reports") / dataset
-        self.metrics = {name: _json(self.results / name / "metrics.json") for name in self.names}
-        self.cards = {name: _json(self.results / name / "fold-0" / "model.json") for name in self.names}
+        self.metrics = {name: read_json(self.results / name / "metrics.json") for name in self.names}
+        self.cards = {name: read_json(self.results / name / "fold-0" / "model.json") for name in self.names}
 
     def head(self) -> None:
         """Title, origin of the data, and contents."""
@@ -79,11 +83,11 @@ class Page:
         """Scores of all experiments."""
         subjects = next(iter(self.metrics.values()))["n_subjects"]
         few = " With so few subjects they are narrower than they should be." if subjects < 20 else ""
-        _heading("Scores")
+        show_heading("Scores")
         table = score_table(self.metrics)
         for name in OVERALL:
             table[name] = table[name] + " (" + table.pop(f"{name}_ci95") + ")"
-        _table(table)
+        show_table(table)
         display(
             Markdown(
                 "All test epochs of all folds together, each scored once by a network that saw neither its subject nor "
@@ -96,10 +100,10 @@ class Page:
 
     def cost(self) -> None:
         """What a training pass costs, and what it brings."""
-        _heading("Time")
-        _table(pd.read_table(self.reports / "tables" / "cost.tsv"))
+        show_heading("Time")
+        show_table(pd.read_table(self.reports / "tables" / "cost.tsv"))
         if len(self.names) > 1:
-            _figure(self.reports / "figures" / "cost.png")
+            show_figure(self.reports / "figures" / "cost.png")
         display(
             Markdown(
                 "Medians over all passes of all folds; the seconds hold the validation after a pass, and depend on "
@@ -109,7 +113,7 @@ class Page:
 
     def recordings(self) -> None:
         """What was extracted, dropped and flagged."""
-        _heading("Recordings")
+        show_heading("Recordings")
         table = pd.DataFrame(read_rows(self.results / "recordings.tsv"))
         table = table.drop(columns=["source", "source_sha256", "licence", "citation"])
         table.columns = [
@@ -126,9 +130,9 @@ class Page:
         )
         self._published()
         for figure, caption in DATASET_FIGURES.items():
-            _figure(self.reports / "figures" / f"{figure}.png")
+            show_figure(self.reports / "figures" / f"{figure}.png")
             display(Markdown(f"*{caption}*"))
-        _table(table)
+        show_table(table)
 
     def _origin(self) -> str:
         text, licence, citation = ORIGINS[self.options["kind"]]
@@ -155,18 +159,18 @@ class Page:
             )
         if not differing.empty:
             display(Markdown("Recordings that differ from what is published:"))
-            _table(differing)
+            show_table(differing)
 
     def folds(self) -> None:
         """Sizes of the folds, and stages that are missing from a side."""
-        _heading("Folds")
+        show_heading("Folds")
         rows = read_rows(self.results / "folds.tsv")
         subject = {row["recording"]: row["subject"] for row in rows}
         folds = []
         for number in range(1 + max(int(row["fold"]) for row in rows)):
             sides = read_folds(self.results / "folds.tsv", number)
             folds.append(Fold(**{s: tuple(sorted({subject[name] for name in names})) for s, names in sides.items()}))
-        _table(
+        show_table(
             pd.DataFrame(
                 {
                     "fold": number,
@@ -184,24 +188,24 @@ class Page:
 
     def experiment(self, name: str) -> None:
         """Scores by stage and figures of one experiment."""
-        _heading(f"Experiment {name}")
-        _table(stage_table(self.metrics[name]))
+        show_heading(f"Experiment {name}")
+        show_table(stage_table(self.metrics[name]))
         card = self.cards[name]
         rate = card["sampling_rate_hz"]
         seconds = {"step": f"{card['cell_step'] / rate:.2f}", "field": f"{card['cell_field'] / rate:.1f}"}
         for figure, caption in FIGURES.items():
-            _figure(self.reports / name / "figures" / f"{figure}.png")
+            show_figure(self.reports / name / "figures" / f"{figure}.png")
             display(Markdown(f"*{caption.format(**seconds)}*"))
 
     def methods(self) -> None:
         """Configuration, versions and machine."""
-        _heading("Methods")
+        show_heading("Methods")
         display(Markdown("Dataset, as configured:"))
-        _table(pd.DataFrame({"key": list(self.options), "value": [str(value) for value in self.options.values()]}))
+        show_table(pd.DataFrame({"key": list(self.options), "value": [str(value) for value in self.options.values()]}))
         for name, card in self.cards.items():
             display(Markdown(f"Experiment {name}, as configured, and what it was trained with (fold 0):"))
             merged = {**card["experiment"], **card["made"]}
-            _table(pd.DataFrame({"key": list(merged), "value": [str(value) for value in merged.values()]}))
+            show_table(pd.DataFrame({"key": list(merged), "value": [str(value) for value in merged.values()]}))
 
 
 def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> None:
@@ -236,7 +240,8 @@ def export(notebook: Path, html: Path, *, title: str) -> None:
     html.write_text(page, encoding="utf-8")
 
 
-def _heading(title: str) -> None:
+def show_heading(title: str) -> None:
+    """Display a heading that can be linked to."""
     display(Markdown(f'<h2 id="{_anchor(title)}">{title}</h2>'))
 
 
@@ -244,17 +249,20 @@ def _anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def _table(table: pd.DataFrame) -> None:
+def show_table(table: pd.DataFrame) -> None:
+    """Display a table, which scrolls by itself where it is wide."""
     display(HTML(f'<div class="wide">{table.head(MOST_ROWS).to_html(index=False, border=0)}</div>'))
     if len(table) > MOST_ROWS:
         display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
 
 
-def _figure(path: Path) -> None:
+def show_figure(path: Path) -> None:
+    """Display a PNG, which becomes a part of the page."""
     image = Image(filename=str(path))
     image.width = 0.6 * int.from_bytes(image.data[16:20], "big")  # 200 dots an inch of paper, 120 on a screen
     display(image)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of JSON."""
     return json.loads(path.read_text(encoding="utf-8"))

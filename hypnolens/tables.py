@@ -41,6 +41,16 @@ def read_recording_table(path: str | Path) -> pd.DataFrame:
     )
 
 
+def ranked(by_recording: pd.DataFrame) -> pd.DataFrame:
+    """Recordings from the best accuracy to the worst; equal ones by name."""
+    return by_recording.sort_values(["accuracy", "recording"], ascending=[False, True], ignore_index=True)
+
+
+def median_recording(by_recording: pd.DataFrame) -> str:
+    """Name of the recording of median accuracy, the better one of two."""
+    return str(ranked(by_recording)["recording"].iloc[(len(by_recording) - 1) // 2])
+
+
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in OVERALL:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,9 @@ def train(
     seed = int(np.random.SeedSequence([options.seed, fold]).generate_state(1)[0])
     torch.manual_seed(seed)
     model = SEResNetBiLSTM(architecture).to(device)
+    if options.shuffle_labels:
+        shuffle = np.random.default_rng(seed).permutation
+        training = [replace(epochs, stage=shuffle(epochs.stage)) for epochs in training]
     weights = class_weights(training, options.class_weights).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
     engine = Engine(model, optimiser, Store(training, device), weights, options, name=name)

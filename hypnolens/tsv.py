@@ -20,7 +20,9 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, A
         writer.writerows(rows)
 
 
-def read_user_table(path: Path, *, required: Sequence[str], numbers: Sequence[str]) -> list[dict[str, str]]:
+def read_user_table(
+    path: Path, *, required: Sequence[str], numbers: Sequence[str], empty: bool = False
+) -> list[dict[str, str]]:
     """Rows of a table with a header, every cell filled.
 
     Parameters
@@ -31,6 +33,8 @@ def read_user_table(path: Path, *, required: Sequence[str], numbers: Sequence[st
         Columns that must be there.
     numbers
         Columns whose cells must be whole numbers of at least 0.
+    empty
+        Whether a table without a row will do.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def read_user_table(path: Path, *, required: Sequence[str], numbers: Sequence[st
         raise ValueError(f"'{path}' is no table in UTF-8 ({error})") from error
     if absent:
         raise ValueError(f"'{path}' has no column {', '.join(absent)}; needed are {', '.join(required)}, tab-separated")
-    if not rows:
+    if not rows and not empty:
         raise ValueError(f"'{path}' has no row")
     for number, row in enumerate(rows, start=2):
         for column, cell in row.items():

@@ -13,6 +13,9 @@ SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names that can be a file name anywhere and cannot leave the folder of results."""
 
+MARKS = "-spindles.tsv"
+"""Ending of a table of experts' marks beside a recording (``onset_s duration_s scorer``)."""
+
 COLUMNS = ("recording", "psg", "hypnogram", "subject", "night")
 
 
@@ -20,8 +23,8 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
     """Recordings of a folder; other files in it are ignored.
 
     ``NAME-PSG.edf`` goes with ``NAME-Hypnogram.edf``; for Sleep-EDF's names the first six characters decide, as
-    the rest differs within a pair. Each recording is its own subject, except that Sleep-EDF's names give subject and
-    night.
+    the rest differs within a pair. ``NAME-spindles.tsv`` holds experts' marks, where there are some. Each recording
+    is its own subject, except that Sleep-EDF's names give subject and night.
 
     Parameters
     ----------
@@ -57,6 +60,7 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
 
 def _by_name(name: str, path: Path) -> list[Recording]:
     files = sorted(path.iterdir())
+    marks = {file.name.removesuffix(MARKS): file for file in files if file.name.endswith(MARKS)}
     psgs = _by_key(name, files, "-PSG.edf")
     hypnograms = _by_key(name, files, "-Hypnogram.edf")
     recordings = []
@@ -65,7 +69,7 @@ def _by_name(name: str, path: Path) -> list[Recording]:
         stem = psg.name.removesuffix("-PSG.edf") if psg else key
         match = SLEEP_EDF.match(stem)
         subject, night = (match[1] + match[2], int(match[3])) if match else (stem, 1)
-        recordings.append(Recording(stem, subject, night, psg, hypnogram))
+        recordings.append(Recording(stem, subject, night, psg, hypnogram, events=marks.get(stem)))
     return recordings
 
 

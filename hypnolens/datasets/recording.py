@@ -19,6 +19,8 @@ class Recording:
         The table that says from where its files were fetched; `None` where they were at hand.
     rates
         Sampling rates in Hz that its channels of EEG may have; empty where any will do.
+    events
+        A table of its events: the true ones of a simulated night, or experts' marks; `None` where there is none.
     sha1
         Published SHA-1 of ``psg`` and ``hypnogram``, where files at hand are to be compared with them.
     """
@@ -30,4 +32,5 @@ class Recording:
     hypnogram: Path | None
     source: Path | None = None
     rates: tuple[float, ...] = ()
+    events: Path | None = None
     sha1: Mapping[str, str] = field(default_factory=dict)

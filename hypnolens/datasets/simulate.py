@@ -18,6 +18,7 @@ def list_recordings(subjects: int, nights: int, hours: float, seed: int) -> list
             night=night,
             psg=folder / f"{name}-PSG.edf",
             hypnogram=folder / f"{name}-Hypnogram.edf",
+            events=folder / f"{name}-events.tsv",
         )
         for subject in range(subjects)
         for night in range(1, nights + 1)

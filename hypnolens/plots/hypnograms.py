@@ -9,19 +9,17 @@ from matplotlib.patches import Patch
 from hypnolens.plots.style import STAGE_COLOURS, hypnogram, new
 from hypnolens.predictions import PROBABILITIES, read_predictions
 from hypnolens.stages import STAGES
-from hypnolens.tables import read_recording_table
+from hypnolens.tables import ranked, read_recording_table
 
 
 def draw(predictions: list[str], by_recording: str) -> Figure:
     """Draw from the predictions of all folds and ``metrics_by_recording.tsv``."""
     frame = read_predictions(predictions)
-    ranked = read_recording_table(by_recording).sort_values(
-        ["accuracy", "recording"], ascending=[False, True], ignore_index=True
-    )
-    chosen = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
-    wanted = {name: ranked.iloc[place] for name, place in chosen.items()}
-    if len(ranked) < 3:
-        wanted = {"best": ranked.iloc[0]} if len(ranked) == 1 else {k: wanted[k] for k in ("best", "worst")}
+    rows = ranked(read_recording_table(by_recording))
+    chosen = {"best": 0, "median": (len(rows) - 1) // 2, "worst": len(rows) - 1}
+    wanted = {name: rows.iloc[place] for name, place in chosen.items()}
+    if len(rows) < 3:
+        wanted = {"best": rows.iloc[0]} if len(rows) == 1 else {k: wanted[k] for k in ("best", "worst")}
     figure, axes = new(2.7 * len(wanted) + 0.4, nrows=3 * len(wanted), squeeze=False,
                        gridspec_kw={"height_ratios": [1, 1, 0.8] * len(wanted)})  # fmt: skip
     for number, (name, row) in enumerate(wanted.items()):

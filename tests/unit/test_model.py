@@ -1,5 +1,6 @@
 """The network: size, shapes, and where the cells of its map lie."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -126,3 +127,28 @@ def test_one_epoch_alone_can_be_trained_on_with_a_norm_of_features():
     x = torch.randn(6, 16)
     expected = (x - x.mean(dim=0)) / (x.var(dim=0, unbiased=False) + 1e-5).sqrt()
     torch.testing.assert_close(model.feature_norm(x), expected)
+
+
+def test_no_convolution_of_one_tap_has_a_stride():
+    """Of such ones with few channels in, oneDNN writes past its memory in the backward pass with two threads."""
+    for module in SEResNetBiLSTM(Architecture(width=8)).modules():
+        if isinstance(module, torch.nn.Conv2d):
+            assert module.kernel_size[1] > 1 or module.stride == (1, 1)
+
+
+@pytest.mark.parametrize("width", [1, 4, 8, 16])
+def test_gradients_are_right_with_two_threads(width):
+    """Against float64, which has another implementation."""
+    torch.manual_seed(0)
+    block = SEResNetBiLSTM(Architecture(width=width, dropout=0.0)).stages[1].eval()
+    reference = copy.deepcopy(block).double()
+    x = torch.randn(48, width, 1, 750).contiguous(memory_format=torch.channels_last)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for one, given in ((block, x), (reference, x.double())):
+            (one(given) ** 2).sum().backward()
+    finally:
+        torch.set_num_threads(threads)
+    for own, expected in zip(block.parameters(), reference.parameters(), strict=True):
+        assert (own.grad.double() - expected.grad).norm() <= 1e-4 * expected.grad.norm()

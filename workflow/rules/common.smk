@@ -22,7 +22,11 @@ TABLES = ROOT / "config/tables"
 SIGNAL_KEYS = ("channel", "sampling_rate_hz", "trim_wake_min", "trim_rule")
 FOLD_KEYS = ("folds", "validation", "fold_seed")
 PREDICT_KEYS = ("normalisation", "across_gaps", "precision", "torch_threads")
-FIGURES = ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "tsne")
+FIGURES = ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "gallery", "tsne")
+EXPLANATION_TABLES = ("alignment", "faithfulness", "removal", "sanity", "bands", "detectors", "context")
+EXPLANATION_FIGURES = ("faithfulness", "sanity", "bands", "night")
+# Correctly staged epochs of each stage of a recording that every method explains, and the seed of their draw.
+EXPLAINED = {"sample": 20, "seed": 0}
 
 
 @contextmanager
@@ -103,14 +107,20 @@ def dataset_of(name):
     return CONFIGURATION.datasets[name]
 
 
-def all_reports(wildcards):
-    """Reports of the datasets that are run; one that cannot be had is left out with one line."""
+@cache
+def runnable():
+    """Datasets that are run; one that cannot be had is left out with one line."""
     left_out = {name: listing_of(name).unavailable for name in CONFIGURATION.run if listing_of(name).unavailable}
     for why in left_out.values():
         logger.warning(f"left out: {why}")
     if left_out.keys() == set(CONFIGURATION.run) != set():
         sys.exit("nothing to run: " + "; ".join(left_out.values()))
-    return [f"reports/{dataset}/report.html" for dataset in CONFIGURATION.run if dataset not in left_out]
+    return [dataset for dataset in CONFIGURATION.run if dataset not in left_out]
+
+
+def all_reports(wildcards):
+    """Reports of the datasets that are run."""
+    return [f"reports/{dataset}/report.html" for dataset in runnable()]
 
 
 def sleepedf_checksums(wildcards):
@@ -124,6 +134,16 @@ def recording_files(wildcards):
     files = {"psg": recording.psg, "hypnogram": recording.hypnogram, "source": recording.source}
     # Snakemake takes braces for wildcards.
     return {name: str(path).replace("{", "{{").replace("}", "}}") for name, path in files.items() if path}
+
+
+def known_events_of(wildcards):
+    """The table of a recording's true events or of experts' marks, where there is one."""
+    return recordings_of(wildcards.dataset)[wildcards.recording].events or []
+
+
+def events_files(wildcards):
+    """Events of all recordings of a dataset."""
+    return [f"results/{wildcards.dataset}/events/{name}.tsv" for name in recordings_of(wildcards.dataset)]
 
 
 def origin_of(wildcards):
@@ -178,6 +198,29 @@ def predict_options(wildcards):
     return {key: CONFIGURATION.experiments[wildcards.experiment][key] for key in PREDICT_KEYS}
 
 
+def twins(name):
+    """Input function: a file of the same fold of experiments that differ in their shuffled labels only."""
+
+    def files(wildcards):
+        own = CONFIGURATION.experiments[wildcards.experiment]
+        there = dataset_of(wildcards.dataset)["experiments"]
+        shuffled = {**own, "shuffle_labels": True}
+        found = [e for e in there if e != wildcards.experiment and CONFIGURATION.experiments[e] == shuffled]
+        return [f"results/{wildcards.dataset}/{e}/fold-{wildcards.fold}/{name}" for e in found]
+
+    return files
+
+
+def explanation_pages(wildcards):
+    """Pages of measured explanations of all experiments of the datasets that are run, but those of shuffled labels."""
+    return [
+        f"reports/{dataset}/{experiment}/explanations.html"
+        for dataset in runnable()
+        for experiment in dataset_of(dataset)["experiments"]
+        if not CONFIGURATION.experiments[experiment]["shuffle_labels"]
+    ]
+
+
 def torch_threads(wildcards):
     """CPU threads of a training job."""
     return CONFIGURATION.experiments[wildcards.experiment]["torch_threads"]
@@ -221,6 +264,12 @@ def samplings_of_dataset(wildcards):
     """How each experiment of a dataset takes its windows."""
     names = dataset_of(wildcards.dataset)["experiments"]
     return {name: {key: CONFIGURATION.experiments[name][key] for key in ("sampling", "stride")} for name in names}
+
+
+def explanation_figures(wildcards):
+    """Figures of the page of measured explanations."""
+    base = f"reports/{wildcards.dataset}/{wildcards.experiment}/explanations/figures"
+    return [f"{base}/{figure}.png" for figure in EXPLANATION_FIGURES]
 
 
 def figures_of_dataset(wildcards):

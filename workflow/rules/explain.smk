@@ -1,4 +1,4 @@
-# Enters: networks, predictions and epochs. Leaves: Grad-CAM of the clearest epoch of each stage; t-SNE of features.
+# Enters: networks, predictions, epochs and events. Leaves: explained epochs to look at; t-SNE of features.
 # Why: computed apart from the figures, so that a change of a drawing computes nothing again.
 
 
@@ -7,8 +7,10 @@ rule explain:
         models=of_each_fold("model.safetensors"),
         cards=of_each_fold("model.json"),
         predictions=of_each_fold("predictions.parquet"),
+        # Made after all recordings have their events; naming each of thousands would slow the planning.
+        events="results/{dataset}/events.tsv",
     output:
-        "results/{dataset}/{experiment}/gradcam.safetensors",
+        "results/{dataset}/{experiment}/explained.safetensors",
     log:
         "results/{dataset}/logs/explain/{experiment}.log",
     benchmark:
@@ -22,6 +24,7 @@ rule explain:
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
+        events="results/{dataset}/events",
         code=code_version("explain"),
     script:
         "../scripts/explain.py"

@@ -177,14 +177,14 @@ rule figure_training_curves:
 
 rule figure_gradcam:
     input:
-        gradcam="results/{dataset}/{experiment}/gradcam.safetensors",
+        explained="results/{dataset}/{experiment}/explained.safetensors",
     output:
         png=report(
             "reports/{dataset}/{experiment}/figures/gradcam.png",
             caption="../report/gradcam.rst",
             category="{dataset}",
             subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "Grad-CAM"},
+            labels={"experiment": "{experiment}", "what": "explained epochs"},
         ),
         svg="reports/{dataset}/{experiment}/figures/gradcam.svg",
     log:
@@ -200,6 +200,35 @@ rule figure_gradcam:
     params:
         figure="gradcam",
         code=code_version("figure", "hypnolens.plots.gradcam"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_gallery:
+    input:
+        explained="results/{dataset}/{experiment}/explained.safetensors",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/gallery.png",
+            caption="../report/gallery.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "gallery of epochs"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/gallery.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/gallery.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/gallery.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="gallery",
+        code=code_version("figure", "hypnolens.plots.gallery"),
     script:
         "../scripts/figure.py"
 

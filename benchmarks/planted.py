@@ -1,0 +1,126 @@
+"""Do maps point to what the network used, where that is known? Prints JSON; fails if a bar is missed.
+
+    python benchmarks/planted.py                    # two minutes on two cores
+    python benchmarks/planted.py --peak 1.0         # reported, no bars
+
+A network learns to tell epochs with a planted 0.8-s spindle from epochs with the same energy spread out
+(hypnolens/simulation/planted.py). A map hits if its maximum lies within the spindle or half a second beside it; the
+energy ratio is the share of the map there over the share of time. A map that is zero everywhere misses.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hypnolens.alignment import TOLERANCE_S, envelope
+from hypnolens.attributions import CHEAP, DEFAULT, METHODS, Decisions, attribute
+from hypnolens.engine import Options
+from hypnolens.inference import probabilities
+from hypnolens.model import Architecture, SEResNetBiLSTM, to_microvolts
+from hypnolens.provenance import record
+from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, Planted, plant
+from hypnolens.stages import CODE, EPOCH_S
+from hypnolens.training import train
+
+ARCHITECTURE = Architecture(width=8, dropout=0.0, lstm_layers=1, lstm_hidden=32, head_hidden=())
+FEW = 40
+"""Epochs that the costly methods explain."""
+
+
+def trained(peak: float, *, epochs: int, passes: int, seed: int, threads: int) -> SEResNetBiLSTM:
+    """A network that has learnt the task, in evaluation mode."""
+    first = 100 * seed
+    training = [plant(epochs // 4, peak=peak, seed=first + number).as_epochs(f"T{number}") for number in range(4)]
+    validation = [plant(200, peak=peak, seed=first + 10).as_epochs("V")]
+    options = Options(
+        passes=passes, patience=None, batch_windows=32, stretch=16, learning_rate=0.005, schedule="cosine",
+        seed=seed, torch_threads=threads, precision="fp32",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        model, _ = train(
+            training, validation, architecture=ARCHITECTURE, options=options, fold=0, checkpoint=Path(folder, "c.pt"),
+            key="planted", name="planted",
+        )  # fmt: skip
+    return model
+
+
+def untrained(seed: int, epochs: Planted) -> SEResNetBiLSTM:
+    """A network as it is drawn, with running statistics of batch norm from the epochs."""
+    torch.manual_seed(seed)
+    model = SEResNetBiLSTM(ARCHITECTURE).train()
+    some = epochs.as_epochs("U")
+    with torch.no_grad():
+        for _ in range(20):
+            model.features(to_microvolts(some.signal[:100], some.scale_uv))
+    return model.eval()
+
+
+def measures(maps: np.ndarray, onset_s: np.ndarray) -> dict[str, float]:
+    """Hit rate, energy ratio and median distance in s of maps ``(n, n_samples)`` of spindles from ``onset_s`` on."""
+    seconds = np.arange(maps.shape[1]) / RATE_HZ
+    end = onset_s + SPINDLE_S
+    peak, total = seconds[maps.argmax(axis=1)], maps.sum(axis=1)
+    hit = (total > 0) & (peak >= onset_s - TOLERANCE_S) & (peak <= end + TOLERANCE_S)
+    near = (seconds >= (onset_s - TOLERANCE_S)[:, None]) & (seconds <= (end + TOLERANCE_S)[:, None])
+    share = np.divide((maps * near).sum(axis=1), total, out=np.zeros(len(maps)), where=total > 0)
+    return {
+        "hit": float(hit.mean()),
+        "ratio": float((share / near.mean(axis=1)).mean()),
+        "median_error_s": float(np.median(np.abs(peak - onset_s - SPINDLE_S / 2))),
+        "epochs": len(maps),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peak", type=float, default=1.5, help="of the spindle, in units of the background's RMS")
+    parser.add_argument("--epochs", type=int, default=3000, help="to train on")
+    parser.add_argument("--passes", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    model = trained(given.peak, epochs=given.epochs, passes=given.passes, seed=given.seed, threads=given.threads)
+    planted = plant(400, peak=given.peak, seed=100 * given.seed + 20)
+    tested = planted.as_epochs("P")
+    predicted = probabilities(model, tested, across_gaps=False, precision="fp32").argmax(axis=1)
+    rows = np.flatnonzero(planted.present & (predicted == CODE["N2"]))
+    stages = np.full(len(rows), CODE["N2"])
+    decisions = Decisions(model, tested, across_gaps=False)
+    found = {}
+    for method in METHODS:
+        n = len(rows) if method in CHEAP else FEW
+        maps = attribute(decisions, rows[:n], stages[:n], method=method)
+        found[method] = measures(maps, planted.onset_s[rows[:n]])
+    found["amplitude"] = measures(envelope(planted.signal[rows], RATE_HZ), planted.onset_s[rows])
+    drawn: dict[str, list[float]] = {method: [] for method in CHEAP}
+    for seed in range(3):
+        other = Decisions(untrained(seed, planted), tested, across_gaps=False)
+        for method, hits in drawn.items():
+            hits.append(measures(attribute(other, rows, stages, method=method), planted.onset_s[rows])["hit"])
+    accuracy = float((predicted == tested.stage).mean())
+    base = (SPINDLE_S + 2 * TOLERANCE_S) / EPOCH_S
+    missed = [] if given.peak < 1.5 else [
+        name for name, bad in {
+            "accuracy": accuracy < 0.95, "epochs": len(rows) < 100,
+            "default": found[DEFAULT]["hit"] < 0.90 or found[DEFAULT]["ratio"] < 5,
+            "grad-cam": found["grad-cam"]["hit"] < 0.80 or found["grad-cam"]["ratio"] < 3,
+            "amplitude": found["amplitude"]["hit"] > 0.20,
+            "untrained": max(np.mean(hits) for hits in drawn.values()) > 0.25,
+        }.items() if bad
+    ]  # fmt: skip
+    rounded = {name: {key: round(value, 3) for key, value in row.items()} for name, row in found.items()}
+    untrained_hits = {method: [round(hit, 3) for hit in hits] for method, hits in drawn.items()}
+    print(json.dumps({
+        "device": record()["processor"], "peak": given.peak, "seed": given.seed, "accuracy": round(accuracy, 4),
+        "base_rate": round(base, 3), **rounded, "untrained_hit": untrained_hits, "missed": missed,
+    }, indent=1))  # fmt: skip
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Maps of the test recordings of a fold, as a file: attributions by method, in bins of a tenth of a second."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from safetensors.numpy import save_file
+
+from hypnolens.errors import HypnolensError
+
+DEFAULT = "layer-integrated-gradients"
+"""The method whose maps are shown first; see `hypnolens.attributions.attribute` for all."""
+
+COARSE = "grad-cam"
+"""The paper's method."""
+
+
+@dataclass(frozen=True)
+class RecordingMaps:
+    """Attributions of one recording, each epoch explained for the stage that was predicted.
+
+    Attributes
+    ----------
+    recording, subject
+        Whose they are.
+    context
+        Part of each place of the window in the logit, float32 ``(n_epochs, W)``.
+    sample
+        Rows that every method has explained, int64 ``(n,)``: correctly staged epochs.
+    rows
+        Rows that a method has explained, int64 ``(n_rows,)``.
+    maps
+        What it gave, float32 ``(n_rows, n_bins)``, not negative.
+    """
+
+    recording: str
+    subject: str
+    context: np.ndarray
+    sample: np.ndarray
+    rows: Mapping[str, np.ndarray]
+    maps: Mapping[str, np.ndarray]
+
+    def of(self, method: str, rows: np.ndarray) -> np.ndarray:
+        """Maps of some of the rows that a method has explained."""
+        return self.maps[method][np.searchsorted(self.rows[method], rows)]
+
+
+def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
+    """Write maps as safetensors; a map is kept as float16 shares of its maximum, and the maximum as float32."""
+    tensors = {}
+    for one in recordings:
+        tensors[f"{one.recording}/context"] = one.context.astype(np.float32)
+        tensors[f"{one.recording}/sample"] = one.sample.astype(np.int64)
+        for method, maps in one.maps.items():
+            peak = maps.max(axis=1, keepdims=True, initial=0.0)
+            shares = np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+            tensors[f"{one.recording}/{method}/rows"] = one.rows[method].astype(np.int64)
+            tensors[f"{one.recording}/{method}/shares"] = shares.astype(np.float16)
+            tensors[f"{one.recording}/{method}/peak"] = peak.astype(np.float32)
+    index = [{"recording": r.recording, "subject": r.subject, "methods": list(r.maps)} for r in recordings]
+    save_file(tensors, path, {"recordings": json.dumps(index)})
+
+
+def read_maps(path: Path) -> list[RecordingMaps]:
+    """Read what `write_maps` wrote.
+
+    Raises
+    ------
+    HypnolensError
+        The file is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            found = []
+            for entry in json.loads(file.metadata()["recordings"]):
+                name, methods = entry["recording"], entry["methods"]
+                maps = {
+                    method: file.get_tensor(f"{name}/{method}/shares").astype(np.float32)
+                    * file.get_tensor(f"{name}/{method}/peak")
+                    for method in methods
+                }
+                rows = {method: file.get_tensor(f"{name}/{method}/rows") for method in methods}
+                context, sample = file.get_tensor(f"{name}/context"), file.get_tensor(f"{name}/sample")
+                found.append(RecordingMaps(name, entry["subject"], context, sample, rows, maps))
+            return found
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise HypnolensError(f"{path}: damaged ({error}); delete it and run again") from error

@@ -1,0 +1,45 @@
+# Enters: the epochs of a recording, and its known events if there are some. Leaves: its events, found and known.
+# Why: maps of attribution are drawn beside events and measured against them; finding them needs no network.
+
+
+rule events:
+    input:
+        epochs="results/{dataset}/epochs/{recording}.safetensors",
+        known=known_events_of,
+    output:
+        "results/{dataset}/events/{recording}.tsv",
+    log:
+        "results/{dataset}/logs/events/{recording}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/events/{recording}.tsv"
+    conda:
+        "../../envs/events.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code_version("events"),
+    script:
+        "../scripts/events.py"
+
+
+rule count_events:
+    input:
+        events=events_files,
+    output:
+        "results/{dataset}/events.tsv",
+    log:
+        "results/{dataset}/logs/count_events.log",
+    benchmark:
+        "results/{dataset}/benchmarks/count_events.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_version("count_events"),
+    script:
+        "../scripts/count_events.py"

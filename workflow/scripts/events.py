@@ -1,0 +1,16 @@
+"""Find the events of a recording, and put those that are known beside them."""
+
+from pathlib import Path
+
+from hypnolens.detectors import detect
+
+from hypnolens.epochs import read_epochs
+from hypnolens.events import known_events, write_found
+from hypnolens.logs import logged
+
+with logged(snakemake.log[0]) as log:
+    found = {"detected": detect(read_epochs(Path(snakemake.input.epochs)))}
+    if known := snakemake.input.get("known"):
+        found |= known_events(Path(known))
+    write_found(found, Path(snakemake.output[0]))
+    log.info("%s", ", ".join(f"{len(events)} {source}" for source, events in found.items()))

@@ -1,0 +1,32 @@
+"""Tables of measured explanations."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from hypnolens import explanation_tables as make
+from hypnolens.logs import logged
+from hypnolens.maps import read_maps
+from hypnolens.predictions import read_predictions
+
+
+def rows(paths):
+    """Rows of a table of each fold, or of one, with names that stay text."""
+    return pd.concat([pd.read_table(path, dtype={"recording": str, "subject": str, "level": str}) for path in paths])
+
+
+with logged(snakemake.log[0]):
+    given, out = snakemake.input, snakemake.output
+    maps = [one for path in given.maps for one in read_maps(Path(path))]
+    tables = {
+        out.alignment: rows([given.alignment]),
+        out.detectors: rows([given.detectors]),
+        out.faithfulness: make.faithfulness_table(rows(given.curves)),
+        out.curves: make.curve_table(rows(given.curves)),
+        out.removal: make.removal_table(rows(given.removal)),
+        out.sanity: make.sanity_table(rows(given.sanity)),
+        out.bands: make.band_table(rows([given.bands])),
+        out.context: make.context_table(maps, read_predictions(given.predictions)),
+    }
+    for path, table in tables.items():
+        table.to_csv(path, sep="\t", index=False, na_rep="nan")

@@ -1,0 +1,30 @@
+"""Take away what the maps of one fold point to, and what events are, and see whether decisions follow."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from hypnolens.attributions import Decisions
+from hypnolens.epochs import read_epochs
+from hypnolens.events import read_found
+from hypnolens.faithfulness import measure_curves, measure_removal
+from hypnolens.logs import logged
+from hypnolens.maps import read_maps
+from hypnolens.models import read_model
+from hypnolens.normalisation import normalise
+
+with logged(snakemake.log[0]):
+    options = snakemake.params.options
+    torch.set_num_threads(options["torch_threads"])
+    model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
+    curves, removals = [], []
+    for maps in read_maps(Path(snakemake.input.maps)):
+        epochs = read_epochs(Path(snakemake.params.epochs) / f"{maps.recording}.safetensors")
+        events = read_found(Path(snakemake.params.events) / f"{maps.recording}.tsv")
+        seen = normalise(epochs, options["normalisation"])
+        decisions = Decisions(model, seen, across_gaps=options["across_gaps"])
+        curves.append(measure_curves(decisions, maps))
+        removals.append(measure_removal(decisions, maps, events))
+    for frames, path in ((curves, snakemake.output.curves), (removals, snakemake.output.removal)):
+        pd.concat(frames, ignore_index=True).to_csv(path, sep="\t", index=False, float_format="%.5f")

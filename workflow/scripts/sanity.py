@@ -1,0 +1,31 @@
+"""Compare the maps of one fold with those of networks that know less, and with those of a shifted signal."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from hypnolens.attributions import Decisions
+from hypnolens.epochs import read_epochs
+from hypnolens.logs import logged
+from hypnolens.maps import read_maps
+from hypnolens.models import read_model
+from hypnolens.normalisation import normalise
+from hypnolens.sanity import measure_sanity
+
+with logged(snakemake.log[0]):
+    options = snakemake.params.options
+    torch.set_num_threads(options["torch_threads"])
+    model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
+    twins = {
+        Path(weights).parent.parent.name: read_model(Path(weights), Path(card))
+        for weights, card in zip(snakemake.input.twins, snakemake.input.twin_cards, strict=True)
+    }
+    found = []
+    for maps in read_maps(Path(snakemake.input.maps)):
+        epochs = normalise(
+            read_epochs(Path(snakemake.params.epochs) / f"{maps.recording}.safetensors"), options["normalisation"]
+        )
+        decisions = Decisions(model, epochs, across_gaps=options["across_gaps"])
+        found.append(measure_sanity(decisions, maps, twins=twins, across_gaps=options["across_gaps"]))
+    pd.concat(found, ignore_index=True).to_csv(snakemake.output[0], sep="\t", index=False, float_format="%.4f")
