@@ -199,7 +199,7 @@ def test_a_twin_that_is_the_network_itself_is_alike_and_another_is_not(explained
     assert list(levels.index) == ["parameters", "labels", "shift"]
     # What a method does not explain at all has no row, so that a level may lack one.
     assert [level for level in ORDER if level in levels["parameters"]] == levels["parameters"]
-    assert levels["labels"] == ["same", "other"] and levels["shift"] == [f"{shift:+g}" for shift in SHIFTS_S]
+    assert levels["labels"] == ["same", "other"] and [float(level) for level in levels["shift"]] == list(SHIFTS_S)
     assert set(table["method"]) == set(CHEAP) and table["epochs"].between(1, len(maps.sample)).all()
     rows = table.set_index(["level", "method"])
     for method in CHEAP:

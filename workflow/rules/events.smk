@@ -13,7 +13,7 @@ rule events:
     benchmark:
         "results/{dataset}/benchmarks/events/{recording}.tsv"
     conda:
-        "../../envs/events.yaml"
+        "../../envs/explain.yaml"
     threads: 1
     resources:
         mem_mb=2000,

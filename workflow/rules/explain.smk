@@ -1,4 +1,4 @@
-# Enters: networks, predictions, epochs and events. Leaves: explained epochs to look at; t-SNE of features.
+# Enters: networks, predictions and epochs. Leaves: explained epochs to look at; t-SNE of features.
 # Why: computed apart from the figures, so that a change of a drawing computes nothing again.
 
 
@@ -7,8 +7,6 @@ rule explain:
         models=of_each_fold("model.safetensors"),
         cards=of_each_fold("model.json"),
         predictions=of_each_fold("predictions.parquet"),
-        # Made after all recordings have their events; naming each of thousands would slow the planning.
-        events="results/{dataset}/events.tsv",
     output:
         "results/{dataset}/{experiment}/explained.safetensors",
     log:
@@ -16,7 +14,7 @@ rule explain:
     benchmark:
         "results/{dataset}/benchmarks/explain/{experiment}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/explain.yaml"
     threads: torch_threads
     resources:
         mem_mb=4000,
@@ -24,7 +22,6 @@ rule explain:
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
-        events="results/{dataset}/events",
         code=code_version("explain"),
     script:
         "../scripts/explain.py"

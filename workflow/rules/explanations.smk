@@ -14,7 +14,7 @@ rule attribute:
     benchmark:
         "results/{dataset}/benchmarks/attribute/{experiment}/fold-{fold}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/explain.yaml"
     threads: torch_threads
     resources:
         mem_mb=4000,
@@ -42,7 +42,7 @@ rule faithfulness:
     benchmark:
         "results/{dataset}/benchmarks/faithfulness/{experiment}/fold-{fold}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/explain.yaml"
     threads: torch_threads
     resources:
         mem_mb=4000,
@@ -70,7 +70,7 @@ rule sanity:
     benchmark:
         "results/{dataset}/benchmarks/sanity/{experiment}/fold-{fold}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/explain.yaml"
     threads: torch_threads
     resources:
         mem_mb=4000,
@@ -86,6 +86,7 @@ rule sanity:
 rule align:
     input:
         maps=of_each_fold("maps.safetensors"),
+        # Made after all recordings have their events; naming each of thousands would slow the planning.
         events="results/{dataset}/events.tsv",
     output:
         alignment="results/{dataset}/{experiment}/explanations/alignment.tsv",
@@ -96,7 +97,7 @@ rule align:
     benchmark:
         "results/{dataset}/benchmarks/align/{experiment}.tsv"
     conda:
-        "../../envs/events.yaml"
+        "../../envs/explain.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -122,7 +123,7 @@ rule night:
     benchmark:
         "results/{dataset}/benchmarks/night/{experiment}.tsv"
     conda:
-        "../../envs/events.yaml"
+        "../../envs/explain.yaml"
     threads: 1
     resources:
         mem_mb=4000,

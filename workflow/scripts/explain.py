@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from hypnolens.attributions import Decisions, explain
+from hypnolens.detectors import detect
 from hypnolens.epochs import read_epochs
-from hypnolens.events import read_found
 from hypnolens.explanations import choose, write_explained
 from hypnolens.logs import logged
 from hypnolens.models import read_model
@@ -22,7 +22,7 @@ with logged(snakemake.log[0]) as log:
     for (fold, recording), rows in chosen.groupby(["fold", "recording"], sort=False):
         model = read_model(Path(snakemake.input.models[fold]), Path(snakemake.input.cards[fold]))
         epochs = read_epochs(folder / f"{recording}.safetensors")
-        events = read_found(Path(snakemake.params.events) / f"{recording}.tsv").query("source == 'detected'")
+        events = detect(epochs)
         decisions = Decisions(model, normalise(epochs, options["normalisation"]), across_gaps=options["across_gaps"])
         explained |= {row.Index: explain(decisions, epochs, events, row) for row in rows.itertuples()}
         log.info("%s: %s", recording, ", ".join(f"epoch {row.epoch_index} ({row.group})" for row in rows.itertuples()))
