@@ -77,7 +77,7 @@ class Key(NamedTuple):
 def binned(maps: np.ndarray, n_bins: int) -> np.ndarray:
     """Means of maps ``(n, n_samples)`` over bins, float64 ``(n, n_bins)``; samples are dealt to bins by their time."""
     n_samples = maps.shape[1]
-    edges = np.linspace(0, n_samples, n_bins + 1).round().astype(int)
+    edges = np.ceil(np.linspace(0, n_samples, n_bins + 1) - 1e-9).astype(int)
     sums = np.add.reduceat(maps.astype(np.float64), edges[:-1], axis=1)
     return sums / np.diff(edges)
 

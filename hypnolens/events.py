@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.tables import read_table
 from hypnolens.tsv import read_user_table
 
 KINDS = ("spindle", "k-complex", "slow-wave", "alpha", "vertex", "theta", "sawtooth")
@@ -76,10 +77,12 @@ def read_found(path: Path) -> pd.DataFrame:
         The table is damaged.
     """
     try:
-        table = pd.read_table(path, dtype={"onset_s": float, "duration_s": float, "kind": str, "source": str})
-        return table[["onset_s", "duration_s", "kind", "source"]]
+        return read_table(path)[["onset_s", "duration_s", "kind", "source"]].astype(
+            {"onset_s": float, "duration_s": float}
+        )
     except (OSError, ValueError, KeyError) as error:
-        raise HypnolensError(f"{path}: damaged ({error}); delete it and run again") from error
+        words = " ".join(str(error).split())
+        raise HypnolensError(f"{path}: damaged ({words}); delete it and run again") from error
 
 
 def count_table(paths: Mapping[str, Path]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from IPython.display import Markdown, display
 from hypnolens.maps import COARSE, DEFAULT
 from hypnolens.reporting import read_json, show_figure, show_heading, show_table
 from hypnolens.stages import CODE
+from hypnolens.tables import read_table
 
 SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "detected"}
 """Sources of events, the one that is read out first, and what it is called."""
@@ -243,7 +244,7 @@ def _span(row: Mapping[Any, Any], name: str) -> str:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    table = pd.read_table(path, dtype={"level": str})
+    table = read_table(path)
     if "stage" not in table:
         return table
     order = {**CODE, "all": len(CODE)}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hypnolens.alignment import SPECTRUM
+from hypnolens.errors import HypnolensError
 from hypnolens.maps import RecordingMaps
 from hypnolens.metrics import subject_interval
 from hypnolens.nights import neighbours_part
@@ -20,7 +21,15 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     ----------
     curves
         Rows of `hypnolens.faithfulness.measure_curves` of all recordings.
+
+    Raises
+    ------
+    HypnolensError
+        There is none: no epoch was staged right.
     """
+    if curves.empty:
+        what = "no test epoch was staged as the expert did, so that there is nothing to explain"
+        raise HypnolensError(f"{what}; train longer, or on more recordings")
     keys = ["recording", "subject", "stage", "order", "epochs"]
     areas = [
         {

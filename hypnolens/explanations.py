@@ -87,7 +87,7 @@ def choose(predictions: pd.DataFrame) -> pd.DataFrame:
         own = sure[(predictions["stage_true"] == true) & (predictions["stage_pred"] == predicted)]
         rows.append((f"{true} as {predicted}", own.idxmax()))
     chosen = predictions.loc[[row for _, row in rows]]
-    return chosen.assign(group=[group for group, _ in rows])
+    return chosen.assign(group=[group for group, _ in rows]).reset_index(drop=True)
 
 
 def events_within(events: pd.DataFrame, onset_s: float) -> list[tuple[float, float, str]]:

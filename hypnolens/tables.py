@@ -8,6 +8,9 @@ import pandas as pd
 
 from hypnolens.stages import STAGES
 
+TEXTS = frozenset(["recording", "subject", "absent", "stage", "kind", "source", "events", "map", "method", "order", "check", "level", "decision"])
+"""Columns that hold names."""
+
 OVERALL = ("accuracy", "macro_f1", "kappa")
 
 
@@ -32,12 +35,15 @@ def confusion_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
     return table.rename_axis(index="true \\ predicted")
 
 
-def read_recording_table(path: str | Path) -> pd.DataFrame:
-    """Read ``metrics_by_recording.tsv``; names stay text, also those that look like a number or like ``NA``."""
-    names = ("recording", "subject", "absent")
-    numbers = [str(column) for column in pd.read_table(path, nrows=0) if column not in names]
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table of hypnolens; columns of `TEXTS` stay text, also what looks like a number, ``true`` or ``NA``."""
+    columns = [str(column) for column in pd.read_table(path, nrows=0)]
+    texts, numbers = [c for c in columns if c in TEXTS], [c for c in columns if c not in TEXTS]
     return pd.read_table(
-        path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values={column: ["nan"] for column in numbers}
+        path,
+        dtype=dict.fromkeys(texts, str),
+        keep_default_na=False,
+        na_values={column: ["nan", ""] for column in numbers},
     )
 
 

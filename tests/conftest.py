@@ -7,9 +7,13 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
+import torch
 
 from hypnolens.epochs import Epochs
 from tests.server import Server
+
+# Tiny networks are slower on two threads, and many times so where something else computes.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("HYPNOLENS_TEST_DATA", ROOT.parent / "shared" / "data"))

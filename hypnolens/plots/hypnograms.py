@@ -9,13 +9,13 @@ from matplotlib.patches import Patch
 from hypnolens.plots.style import STAGE_COLOURS, hypnogram, new
 from hypnolens.predictions import PROBABILITIES, read_predictions
 from hypnolens.stages import STAGES
-from hypnolens.tables import ranked, read_recording_table
+from hypnolens.tables import ranked, read_table
 
 
 def draw(predictions: list[str], by_recording: str) -> Figure:
     """Draw from the predictions of all folds and ``metrics_by_recording.tsv``."""
     frame = read_predictions(predictions)
-    rows = ranked(read_recording_table(by_recording))
+    rows = ranked(read_table(by_recording))
     chosen = {"best": 0, "median": (len(rows) - 1) // 2, "worst": len(rows) - 1}
     wanted = {name: rows.iloc[place] for name, place in chosen.items()}
     if len(rows) < 3:

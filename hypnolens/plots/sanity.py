@@ -1,15 +1,15 @@
 """Similarity of maps to those of networks that are random from the top down to a block, and to shifted ones."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from hypnolens.plots.faithfulness import COLOURS
 from hypnolens.plots.style import new
+from hypnolens.tables import read_table
 
 
 def draw(sanity: str) -> Figure:
     """Draw from ``sanity.tsv`` of the tables."""
-    table = pd.read_table(sanity, dtype={"level": str})
+    table = read_table(sanity)
     parts = [(check, rows) for check, rows in table.groupby("check", sort=False)]
     widths = [max(3, rows["level"].nunique()) for _, rows in parts]
     figure, axes = new(3.2, ncols=len(parts), sharey=True, squeeze=False, gridspec_kw={"width_ratios": widths})

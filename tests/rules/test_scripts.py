@@ -251,22 +251,27 @@ def test_events_are_found_and_put_beside_known_ones(chain, tmp_path):
 
 
 @pytest.mark.parametrize("lost, any", [(None, True), ("R", False)], ids=["all right", "one stage lost, no events"])
-def test_explanations_and_their_figures(chain, tmp_path, lost, any):
+def test_explanations_and_their_figures(chain, tmp_path, monkeypatch, lost, any):
     def stages(fold, frame):  # all are right but the second N2 of each recording, and the stage that is lost
-        wrong = (frame["stage_true"] == lost) | (frame.groupby("stage_true").cumcount() == 1) & (
-            frame["stage_true"] == "N2"
-        )
-        return frame["stage_true"].where(~wrong, "N3")
+        true = frame["stage_true"]
+        wrong = (true == lost) | ((frame.groupby("stage_true").cumcount() == 1) & (true == "N2"))
+        return true.where(~wrong, "N3")
 
+    def detected(epochs):  # in place of the detectors, which tests/unit has; they see the signal as it was recorded
+        np.testing.assert_array_equal(
+            epochs.signal, read_epochs(chain.folder / f"{epochs.recording}.safetensors").signal
+        )
+        return pd.read_table(events / f"{epochs.recording}.tsv").query("source == 'detected'")
+
+    monkeypatch.setattr("hypnolens.detectors.detect", detected)
     predictions = _say(chain, tmp_path / "said", stages)
     events = _write_events(chain, tmp_path / "events", any=any)
     out = str(tmp_path / "explained.safetensors")
     inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions}
-    log = _run("explain", tmp_path, input=inputs, output={"explained": out},
-               params={**chain.scoring, "events": str(events)})  # fmt: skip
+    log = _run("explain", tmp_path, input=inputs, output={"explained": out}, params=chain.scoring)
     explained = {(epoch.group, epoch.stage): epoch for epoch in read_explained(Path(out))}
     own = [stage for stage in STAGES if stage != lost]
-    wrong = [("N2 as N3", "N3")] + ([("R as N3", "N3")] if lost else [])
+    wrong = [(f"{stage} as N3", "N3") for stage in (("N2", "R") if lost else ("N2",))]
     assert set(explained) == {(group, stage) for group in ("clearest", "least sure") for stage in own} | set(wrong)
     rows = pd.concat([pd.read_parquet(path).assign(fold=fold) for fold, path in enumerate(predictions)])
     for (group, stage), epoch in explained.items():
@@ -290,6 +295,20 @@ def test_explanations_and_their_figures(chain, tmp_path, lost, any):
     _figure("gallery", tmp_path, explained=out)
     svg = (tmp_path / "f.svg").read_text()
     assert len(re.findall("<!-- least sure", svg)) == len(own) and "<!-- N2 as N3: " in svg
+
+
+def test_an_only_correct_epoch_is_the_clearest_and_the_least_sure(chain, tmp_path, monkeypatch):
+    """Of N1 there is one epoch a recording; here it is right in the first only."""
+    nothing = pd.DataFrame({"onset_s": [], "duration_s": [], "kind": []})
+    monkeypatch.setattr("hypnolens.detectors.detect", lambda epochs: nothing)
+    predictions = _say(
+        chain, tmp_path, lambda fold, frame: frame["stage_true"].replace({"N1": "N1" if fold == 0 else "R"})
+    )
+    out = str(tmp_path / "explained.safetensors")
+    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions}
+    _run("explain", tmp_path, input=inputs, output={"explained": out}, params=chain.scoring)
+    n1 = [epoch for epoch in read_explained(Path(out)) if epoch.stage == "N1"]
+    assert [(epoch.group, epoch.recording) for epoch in n1] == [("clearest", "a"), ("least sure", "a")]
 
 
 def test_a_gallery_of_nothing_says_so(chain, tmp_path):

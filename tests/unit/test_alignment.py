@@ -186,7 +186,7 @@ def test_a_summary_weighs_epochs_alike_and_knows_no_interval_of_one_subject():
     assert alone["ratio"] == 1.5 and np.isnan(alone["ratio_low"]) and np.isnan(alone["ratio_high"])
 
 
-STAGES_OF_NIGHT = [CODE["N2"]] * 60 + [CODE["N3"]] * 6 + [CODE["W"]] * 6
+STAGES_OF_NIGHT = [CODE["W"]] * 6 + [CODE["N2"]] * 60 + [CODE["N3"]] * 6
 
 
 def _spindle(seconds):
@@ -278,9 +278,9 @@ def test_a_table_pools_epochs_of_all_recordings(aligned):
 
 def test_only_sampled_epochs_that_have_an_event_count():
     epochs, maps, events = _night("a", 0)
-    few = replace(maps, sample=np.array([3, 4, 5, 65, 70]))
-    (own,) = [v for k, v in align_recording(epochs, few, events[4:], reference=DEFAULT).items() if k.map == DEFAULT]
-    assert own["hit"].tolist() == [1, 1]  # epochs 4 and 5: 3 has no event, 65 and 70 are of other stages
+    few = replace(maps, sample=np.array([3, 9, 10, 11, 70]))
+    (own,) = [v for k, v in align_recording(epochs, few, events[10:], reference=DEFAULT).items() if k.map == DEFAULT]
+    assert own["hit"].tolist() == [1, 1]  # epochs 10 and 11: 9 has no event, 3 and 70 are of other stages
 
 
 def test_a_method_that_explains_a_sample_is_matched_by_row():
@@ -318,7 +318,7 @@ def test_a_map_on_a_spindle_prefers_sigma():
     assert set(table["method"]) == {DEFAULT, COARSE}  # a method that explains a sample only is left out
     own, flat = (table[table["method"] == method] for method in (DEFAULT, COARSE))
     assert own["epoch_index"].tolist() == epochs.epoch_index.tolist()
-    assert own["stage"].tolist() == ["N2"] * 60 + ["N3"] * 6 + ["W"] * 6
+    assert own["stage"].tolist() == ["W"] * 6 + ["N2"] * 60 + ["N3"] * 6
     np.testing.assert_allclose(flat[list(SPECTRUM)], 1)
     assert own.iloc[2][list(SPECTRUM)].isna().all()
     known = own.drop(own.index[2])[list(SPECTRUM)]

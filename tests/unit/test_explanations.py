@@ -39,6 +39,8 @@ def test_noise_has_the_amplitude_spectrum_and_the_mean_of_the_signal(n_samples, 
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * theirs.max(axis=1).min())
     np.testing.assert_allclose(noise.mean(axis=1), signal.mean(axis=1), atol=1e-3)
     assert np.abs(noise - signal).mean() > 10  # and it is another signal
+    turned = np.abs(np.fft.rfft(noise, axis=1) / np.fft.rfft(signal, axis=1) - 1)[:, -1] > 0.01
+    assert (turned == (n_samples % 2 == 1)).all()  # the Nyquist frequency of an even number of samples has no phase
 
 
 def test_each_signal_and_each_seed_has_its_own_phases():

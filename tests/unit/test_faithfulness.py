@@ -164,7 +164,18 @@ def test_a_band_is_taken_away_inside_and_nothing_else():
     assert _power(less[0, middle], 0.3, 3) == pytest.approx(_power(signal[0, middle], 0.3, 3), rel=0.01)
     # Slow waves are still there sample by sample, give or take the noise.
     np.testing.assert_allclose(less[0, middle], slow[middle], atol=6)
-    assert np.abs(np.diff(less[0])).max() < 1.5 * np.abs(np.diff(signal[0])).max()  # and no step where it begins
+
+
+def test_a_removal_fades_in_and_out():
+    """By a Hann window of 0.2 s: a half of the band is gone where an event begins and ends."""
+    signal = np.cos(2 * np.pi * 10 * np.arange(3000) / 100)[None]  # of amplitude 1 every 5 samples
+    inside = np.zeros((1, 3000), dtype=bool)
+    inside[0, 1000:1500] = True
+    gone = np.abs(signal - without_band(signal, inside, 100.0, (8.0, 13.0)))[0, ::5]
+    for edge, side in ((200, 1), (300, -1)):
+        fade = gone[edge - 2 * side : edge + 3 * side : side]
+        assert fade.tolist() == pytest.approx([0, 0.1, 0.5, 0.9, 1], abs=0.1)
+        assert (np.diff(fade) > 0.05).all()
 
 
 @pytest.mark.parametrize("rate", [64.0, 125.0, 256.0])
@@ -336,8 +347,12 @@ def test_of_a_network_the_whole_signal_gives_its_own_predictions():
     model = SEResNetBiLSTM(
         Architecture(**{"width": 2, "lstm_layers": 1, "lstm_hidden": 3, "head_hidden": (), "window": 3})
     )
+    for parameter in (*model.lstm.parameters(), *model.head.parameters()):
+        torch.nn.init.normal_(parameter, std=0.5)
     epochs = make_epochs([0, 1, 2, 3, 4, 2], index=[0, 1, 2, 4, 5, 6])
     decisions = Decisions(model, epochs, across_gaps=False)
+    same = np.repeat(epochs.signal[:1] * np.float32(epochs.scale_uv), 6, axis=0)
+    assert (np.ptp(probabilities_of(decisions, same, np.arange(6))[0], axis=0) > 0.1).all()  # neighbours do matter
     rows = np.array([0, 2, 5])
     logits, given = probabilities_of(decisions, epochs.signal[rows] * np.float32(epochs.scale_uv), rows)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from hypnolens import metrics
 from hypnolens.evaluation import evaluate, evaluate_recordings
 from hypnolens.predictions import PROBABILITIES
 from hypnolens.stages import STAGES
-from hypnolens.tables import read_recording_table
+from hypnolens.tables import read_table
 
 RNG = np.random.default_rng(0)
 
@@ -95,7 +95,7 @@ def test_names_stay_text_in_the_table_of_recordings(tmp_path):
     path.write_text(
         "recording\tsubject\tfold\taccuracy\tf1_R\tabsent\n001\tNA\t0\t0.5\tnan\tR\nnan\t7\t1\t1.0\t0.25\tnone\n"
     )
-    table = read_recording_table(path)
+    table = read_table(path)
     assert table["recording"].tolist() == ["001", "nan"] and table["subject"].tolist() == ["NA", "7"]
     assert table["fold"].tolist() == [0, 1] and table["fold"].dtype.kind == "i"
     assert np.isnan(table.loc[0, "f1_R"]) and table.loc[1, "f1_R"] == 0.25

@@ -8,11 +8,12 @@ from hypnolens import explanation_tables as make
 from hypnolens.logs import logged
 from hypnolens.maps import read_maps
 from hypnolens.predictions import read_predictions
+from hypnolens.tables import read_table
 
 
 def rows(paths):
-    """Rows of a table of each fold, or of one, with names that stay text."""
-    return pd.concat([pd.read_table(path, dtype={"recording": str, "subject": str, "level": str}) for path in paths])
+    """Rows of a table of each fold, or of one."""
+    return pd.concat([read_table(path) for path in paths])
 
 
 with logged(snakemake.log[0]):

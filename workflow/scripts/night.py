@@ -2,22 +2,20 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from hypnolens.epochs import read_epochs
 from hypnolens.logs import logged
 from hypnolens.maps import DEFAULT, read_maps
 from hypnolens.nights import night_strip, write_night_strip
 from hypnolens.predictions import codes, read_predictions
-from hypnolens.tables import median_recording, read_recording_table
+from hypnolens.tables import median_recording, read_table
 
 with logged(snakemake.log[0]) as log:
-    name = median_recording(read_recording_table(snakemake.input.by_recording))
+    name = median_recording(read_table(snakemake.input.by_recording))
     epochs = read_epochs(Path(snakemake.params.epochs) / f"{name}.safetensors")
     (maps,) = [one for path in snakemake.input.maps for one in read_maps(Path(path)) if one.recording == name]
     predictions = read_predictions(snakemake.input.predictions)
     predicted = codes(predictions[predictions["recording"] == name].sort_values("epoch_index")["stage_pred"])
-    bands = pd.read_table(snakemake.input.bands, dtype={"recording": str})
+    bands = read_table(snakemake.input.bands)
     strip = night_strip(epochs, maps, bands, predicted, method=DEFAULT)
     write_night_strip(strip, Path(snakemake.output[0]))
     log.info("%s", name)

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from hypnolens.logs import logged
-from hypnolens.tables import confusion_table, read_recording_table, score_table, stage_table
+from hypnolens.tables import confusion_table, read_table, score_table, stage_table
 
 with logged(snakemake.log[0]):
     metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
     score_table({snakemake.wildcards.experiment: metrics}).to_csv(snakemake.output.scores, sep="\t", index=False)
     stage_table(metrics).to_csv(snakemake.output.stages, sep="\t", index=False, na_rep="nan")
     confusion_table(metrics).to_csv(snakemake.output.confusion, sep="\t")
-    by_recording = read_recording_table(snakemake.input.by_recording)
+    by_recording = read_table(snakemake.input.by_recording)
     by_recording.to_csv(snakemake.output.recordings, sep="\t", index=False, na_rep="nan", float_format="%.3f")
