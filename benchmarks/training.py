@@ -120,7 +120,7 @@ def fold(device: torch.device, passes: int, stretch: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--stretch", type=int, default=64)
+    parser.add_argument("--stretch", type=int, default=Options().stretch)
     parser.add_argument(
         "--repeats", type=int, default=2, help="steps of the published way; ours are repeated five times"
     )

@@ -26,7 +26,7 @@ class Options:
     passes: int = 60
     patience: int | None = 15
     batch_windows: int = 128
-    stretch: int = 32
+    stretch: int = 16
     learning_rate: float = 1e-3
     schedule: str = "constant"
     class_weights: str = "none"

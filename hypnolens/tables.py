@@ -8,7 +8,10 @@ import pandas as pd
 
 from hypnolens.stages import STAGES
 
-TEXTS = frozenset(["recording", "subject", "absent", "stage", "kind", "source", "events", "map", "method", "order", "check", "level", "decision"])
+TEXTS = (
+    "recording", "subject", "absent", "stage", "kind", "source", "events", "map", "method", "order", "check", "level",
+    "decision", "band",
+)  # fmt: skip
 """Columns that hold names."""
 
 OVERALL = ("accuracy", "macro_f1", "kappa")
