@@ -24,7 +24,7 @@ def read_events(path: Path) -> pd.DataFrame:
     Raises
     ------
     RecordingError
-        The table is missing or damaged, or has no row.
+        The table is missing or damaged.
     """
     spans, kinds = _read(Path(path), "kind", f"delete it and make it again with `snakemake {path}`")
     return as_table(kinds, spans)
@@ -42,10 +42,12 @@ def read_marks(path: Path) -> dict[str, pd.DataFrame]:
     Raises
     ------
     RecordingError
-        The table is missing or damaged, or has no row.
+        The table is missing or damaged, or an expert is called like another source of events.
     """
     path = Path(path)
     spans, scorers = _read(path, "scorer", "put right its columns onset_s, duration_s and scorer, separated by tabs")
+    if taken := sorted({"detected", "true", "union"} & set(scorers)):
+        raise RecordingError(path.stem, f"'{path}' has a scorer called '{taken[0]}'", "give the expert another name")
     kind = path.stem.rpartition("-")[2].removesuffix("s")
     marks = {str(scorer): spans[:, scorers == scorer] for scorer in np.unique(scorers)}
     return {scorer: as_table([kind] * own.shape[1], own) for scorer, own in (marks | {"union": _union(spans)}).items()}
@@ -57,9 +59,11 @@ def known_events(path: Path) -> dict[str, pd.DataFrame]:
     Raises
     ------
     RecordingError
-        The table is damaged.
+        As `read_events` and `read_marks`.
     """
-    return {"true": read_events(path)} if path.stem.endswith("-events") else read_marks(path)
+    if path.stem.endswith("-events"):
+        return {"true": read_events(path)}
+    return read_marks(path)
 
 
 def write_found(events: Mapping[str, pd.DataFrame], path: Path) -> None:

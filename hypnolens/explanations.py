@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import safetensors
 from safetensors.numpy import save_file
 
 from hypnolens.stages import EPOCH_S, STAGES
+from hypnolens.tensors import opened
 
 CLEAREST, UNSURE = "clearest", "least sure"
 """Groups of correctly staged epochs; a group of errors is named like ``N1 as R``."""
@@ -110,8 +110,8 @@ def write_explained(explained: Sequence[Explained], path: Path) -> None:
 
 
 def read_explained(path: Path) -> list[Explained]:
-    """Read what `write_explained` wrote."""
-    with safetensors.safe_open(path, framework="numpy") as file:
+    """Read what `write_explained` wrote; a damaged file is refused as by `hypnolens.tensors.opened`."""
+    with opened(path) as file:
         found = []
         for number, row in enumerate(json.loads(file.metadata()["epochs"])):
             maps = {method: file.get_tensor(f"{number}/{method}") for method in row.pop("methods")}

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
 from safetensors.numpy import save_file
 
-from hypnolens.errors import HypnolensError
+from hypnolens.tensors import opened
 
 DEFAULT = "layer-integrated-gradients"
 """The method whose maps are shown first; see `hypnolens.attributions.attribute` for all."""
@@ -72,19 +71,16 @@ def read_maps(path: Path) -> list[RecordingMaps]:
     HypnolensError
         The file is damaged.
     """
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            found = []
-            for entry in json.loads(file.metadata()["recordings"]):
-                name, methods = entry["recording"], entry["methods"]
-                maps = {
-                    method: file.get_tensor(f"{name}/{method}/shares").astype(np.float32)
-                    * file.get_tensor(f"{name}/{method}/peak")
-                    for method in methods
-                }
-                rows = {method: file.get_tensor(f"{name}/{method}/rows") for method in methods}
-                context, sample = file.get_tensor(f"{name}/context"), file.get_tensor(f"{name}/sample")
-                found.append(RecordingMaps(name, entry["subject"], context, sample, rows, maps))
-            return found
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise HypnolensError(f"{path}: damaged ({error}); delete it and run again") from error
+    with opened(path) as file:
+        found = []
+        for entry in json.loads(file.metadata()["recordings"]):
+            name, methods = entry["recording"], entry["methods"]
+            maps = {
+                method: file.get_tensor(f"{name}/{method}/shares").astype(np.float32)
+                * file.get_tensor(f"{name}/{method}/peak")
+                for method in methods
+            }
+            rows = {method: file.get_tensor(f"{name}/{method}/rows") for method in methods}
+            context, sample = file.get_tensor(f"{name}/context"), file.get_tensor(f"{name}/sample")
+            found.append(RecordingMaps(name, entry["subject"], context, sample, rows, maps))
+        return found

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import safetensors
 from safetensors.numpy import save_file
 from scipy.signal import welch
 
 from hypnolens.alignment import SPECTRUM
 from hypnolens.epochs import Epochs
 from hypnolens.maps import RecordingMaps
+from hypnolens.tensors import opened
 
 HIGHEST_HZ = 30.0
 """Upper edge of the spectrogram: EEG of sleep has little above it."""
@@ -105,7 +105,7 @@ def write_night_strip(strip: NightStrip, path: Path) -> None:
 
 
 def read_night(path: Path) -> NightStrip:
-    """Read what `write_night_strip` wrote."""
-    with safetensors.safe_open(path, framework="numpy") as file:
+    """Read what `write_night_strip` wrote; a damaged file is refused as by `hypnolens.tensors.opened`."""
+    with opened(path) as file:
         texts = {name: json.loads(file.metadata()[name]) for name in TEXTS}
         return NightStrip(**texts, **{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

@@ -34,7 +34,7 @@ def test_everything_that_was_promised_is_there(finished):
         }
         history = pd.read_table(folder / "history.tsv")
         assert history["pass"].tolist() == [1, 2]
-    for figure in ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "tsne"):
+    for figure in ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "gallery", "tsne"):
         assert (reports / "tiny" / "figures" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (reports / "tiny" / "figures" / f"{figure}.svg").read_text()
     assert (reports / "tables" / "scores.tsv").is_file() and (reports / "report.ipynb").is_file()
@@ -43,7 +43,7 @@ def test_everything_that_was_promised_is_there(finished):
 def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
     page = (finished.folder / "reports" / "mini" / "report.html").read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page) and "<script" not in page
-    assert page.count('src="data:image/png;base64,') == 2 + 5
+    assert page.count('src="data:image/png;base64,') == 2 + 6
     metrics = json.loads((finished.folder / "results" / "mini" / "tiny" / "metrics.json").read_text())
     assert f"{metrics['macro_f1']:.3f}" in page and "Simulated nights" in page
 
@@ -77,6 +77,24 @@ def test_snakemakes_own_report_has_the_figures(finished):
     assert run.returncode == 0, run.stdout
     page = (finished.folder / "snakemake.html").read_text()
     assert "confusion matrix" in page and "training curves" in page
+
+
+def test_explanations_are_measured_on_request(finished):
+    run = finished.run("explanations")
+    assert run.returncode == 0, run.stdout
+    reports = finished.folder / "reports" / "mini" / "tiny"
+    page = (reports / "explanations.html").read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page) and "<script" not in page
+    assert page.count('src="data:image/png;base64,') == 6 and "In plain words" in page and "Simulated nights" in page
+    alignment = pd.read_table(reports / "explanations" / "tables" / "alignment.tsv")
+    assert {"true", "detected"} >= set(alignment["events"].astype(str).str.lower()) and len(alignment)
+    assert set(alignment["map"]) >= {"layer-integrated-gradients", "grad-cam", "occlusion", "random", "shuffled"}
+    faithfulness = pd.read_table(reports / "explanations" / "tables" / "faithfulness.tsv").set_index(["stage", "order"])
+    # The areas of all orders begin and end alike, and a random one lies between.
+    assert faithfulness.loc[("all", "occlusion"), "deletion"] <= faithfulness.loc[("all", "random"), "deletion"]
+    events = pd.read_table(finished.folder / "results/mini/events.tsv")
+    assert set(events["source"].astype(str).str.lower()) == {"true", "detected"} and set(events["recording"]) == {
+        "SIM000N1", "SIM001N1", "SIM002N1"}  # fmt: skip
 
 
 def test_five_real_recordings_run_to_the_report(data, pipeline):

@@ -20,7 +20,15 @@ def test_the_demo_is_planned_in_full(pipeline):
     folds = sim["folds"]["k"] if "folds" in sim else sim["subjects"]
     assert plan["simulate"] == plan["epochs"] == sim["subjects"] * sim["nights"]
     assert plan["train"] == plan["predict"] == folds and plan["report"] == plan["all"] == 1
-    assert sum(rule.startswith("figure_") for rule in plan) == 3 + 5
+    assert sum(rule.startswith("figure_") for rule in plan) == 3 + 6
+
+
+def test_explanations_are_a_target_of_their_own_and_compare_with_shuffled_labels(pipeline):
+    shutil.copy(ROOT / "config" / "explanations.yaml", pipeline.folder / "config.yaml")
+    plan = pipeline.planned("explanations")
+    assert plan["explanation_report"] == 1 and plan["sanity"] == plan["attribute"] == plan["faithfulness"] == 6
+    assert plan["train"] == 6 + 6  # the network, and the one that is trained on shuffled labels
+    assert plan["events"] == 6 and "report" not in plan and "attribute" not in pipeline.planned()
 
 
 def test_the_papers_run_fetches_sleep_edf_once_and_leaves_shhs_out_without_a_token(pipeline, monkeypatch):
