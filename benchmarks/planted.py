@@ -79,8 +79,8 @@ def measures(maps: np.ndarray, onset_s: np.ndarray) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--peak", type=float, default=1.5, help="of the spindle, in units of the background's RMS")
-    parser.add_argument("--epochs", type=int, default=3000, help="to train on")
-    parser.add_argument("--passes", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=8000, help="to train on")
+    parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
