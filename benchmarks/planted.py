@@ -1,6 +1,6 @@
 """Do maps point to what the network used, where that is known? Prints JSON; fails if a bar is missed.
 
-    python benchmarks/planted.py                    # two minutes on two cores
+    python benchmarks/planted.py                    # a minute or two on two cores
     python benchmarks/planted.py --peak 1.0         # reported, no bars
 
 A network learns to tell epochs with a planted 0.8-s spindle from epochs with the same energy spread out
@@ -79,7 +79,7 @@ def measures(maps: np.ndarray, onset_s: np.ndarray) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--peak", type=float, default=1.5, help="of the spindle, in units of the background's RMS")
-    parser.add_argument("--epochs", type=int, default=8000, help="to train on")
+    parser.add_argument("--epochs", type=int, default=4000, help="to train on")
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

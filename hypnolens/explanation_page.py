@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from hypnolens.maps import COARSE, DEFAULT
-from hypnolens.reporting import read_json, show_figure, show_heading, show_table
+from hypnolens.reporting import FIGURES, read_json, show_figure, show_heading, show_table
 from hypnolens.stages import CODE
 from hypnolens.tables import read_table
 
@@ -51,6 +51,8 @@ class ExplanationPage:
         tables = sorted((self.reports / "explanations" / "tables").glob("*.tsv"))
         self.tables = {path.stem: _read(path) for path in tables}
         self.card = read_json(Path("results") / dataset / experiment / "fold-0" / "model.json")
+        rate = self.card["sampling_rate_hz"]
+        self.step_s, self.field_s = self.card["cell_step"] / rate, self.card["cell_field"] / rate
         self.metrics = read_json(Path("results") / dataset / experiment / "metrics.json")
 
     def head(self) -> None:
@@ -80,7 +82,7 @@ class ExplanationPage:
         show_heading("Epochs")
         for name in ("gradcam", "gallery"):
             show_figure(self.reports / "figures" / f"{name}.png")
-        display(Markdown("*Shading: layer integrated gradients; strip below: Grad-CAM; boxes: detected events.*"))
+            display(Markdown(f"*{FIGURES[name].format(step=f'{self.step_s:.2f}', field=f'{self.field_s:.1f}')}*"))
 
     def alignment(self) -> None:
         """Maps against events."""
@@ -214,10 +216,8 @@ class ExplanationPage:
         ]
 
     def _on_time(self) -> str:
-        rate = self.card["sampling_rate_hz"]
-        step, field = self.card["cell_step"] / rate, self.card["cell_field"] / rate
         return (
-            f"Resolution: a cell of Grad-CAM steps {step:.2f} s and sees {field:.1f} s of signal, one of the default "
+            f"Resolution: a cell of Grad-CAM steps {self.step_s:.2f} s and sees {self.field_s:.1f} s, of the default "
             "method about half of that; what is closer together cannot be told apart by them."
         )
 

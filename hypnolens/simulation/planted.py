@@ -72,7 +72,7 @@ def plant(n_epochs: int, *, peak: float, seed: int) -> Planted:
     """
     rng = np.random.default_rng(seed)
     n_samples, length = RATE_HZ * EPOCH_S, round(SPINDLE_S * RATE_HZ)
-    background = _pink(rng.standard_normal((n_epochs, n_samples)))
+    background = _falling(rng.standard_normal((n_epochs, n_samples)))
     present = rng.permutation(n_epochs) % 2 == 0
     t = np.arange(length) / RATE_HZ
     phase = rng.uniform(0, 2 * np.pi, (n_epochs, 1))
@@ -88,8 +88,8 @@ def plant(n_epochs: int, *, peak: float, seed: int) -> Planted:
     return Planted(background, present, np.where(present, starts / RATE_HZ, np.nan))
 
 
-def _pink(white: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Noise whose power falls with frequency from 0.5 Hz on, as that of the EEG does, at the background's RMS."""
+def _falling(white: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Noise whose power falls with frequency to the power of 1.5, as that of the sleeping EEG does or more."""
     frequency = np.fft.rfftfreq(white.shape[1], 1 / RATE_HZ)
-    shaped = np.fft.irfft(np.fft.rfft(white, axis=1) / np.sqrt(np.maximum(frequency, 0.5)), n=white.shape[1], axis=1)
+    shaped = np.fft.irfft(np.fft.rfft(white, axis=1) / np.maximum(frequency, 0.5) ** 0.75, n=white.shape[1], axis=1)
     return np.asarray(RMS_UV * shaped / shaped.std(axis=1, keepdims=True))

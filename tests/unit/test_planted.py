@@ -22,7 +22,7 @@ BASE = (SPINDLE_S + 1.0) / EPOCH_S
 
 @pytest.fixture(scope="module")
 def model():
-    return trained(1.5, epochs=2000, passes=10, seed=0, threads=1)
+    return trained(1.5, epochs=3000, passes=4, seed=0, threads=1)
 
 
 @pytest.fixture(scope="module")
