@@ -3,8 +3,8 @@
     python benchmarks/spindles.py --data FOLDER --model results/sim/demo/fold-0
 
 FOLDER holds pairs ``NAME-PSG.edf`` and ``NAME-Hypnogram.edf`` and marks ``NAME-spindles.tsv`` (columns
-``onset_s duration_s scorer``), such as those of the DREAMS spindle database. The network may come from any experiment; it
-has not seen these recordings. Epochs of N2 and N3 that it stages as the expert did are explained; rows are those of
+``onset_s duration_s scorer``), such as those of the DREAMS spindle database. The network may come from any experiment;
+it has not seen these recordings. Epochs of N2 and N3 that it stages as the expert did are explained; rows are those of
 docs/explanations.md, each expert and their union by itself.
 """
 
