@@ -15,6 +15,9 @@ from hypnolens.tables import read_table
 SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "detected"}
 """Sources of events, the one that is read out first, and what it is called."""
 
+PLURAL = {"spindle": "spindles", "k-complex": "K-complexes", "slow-wave": "slow waves", "alpha": "alpha bursts"}
+"""Events that are taken away, in words."""
+
 FAILS = 0.5
 """A map of a random network that is as like the trained one's as this does not depend on what was learnt."""
 
@@ -182,8 +185,8 @@ class ExplanationPage:
         for row in table[table["source"] == source].to_dict("records") if source else ():
             follows = row["at_event_low"] > row["elsewhere_high"]
             found.append(
-                f"Without its {row['kind']}s an epoch of {row['stage']} loses {row['at_event']:.2f} of its log-odds "
-                f"({_span(row, 'at_event')}; as much taken out elsewhere: {row['elsewhere']:.2f}); the map's share "
+                f"Without its {PLURAL[row['kind']]} an epoch of {row['stage']} loses {row['at_event']:.2f} of its "
+                f"log-odds ({_span(row, 'at_event')}; as much taken out elsewhere: {row['elsewhere']:.2f}); the map's share "
                 f"there goes from {row['share_before']:.0%} to {row['share_after']:.0%}. "
                 + ("The decision follows the event." if follows else "**The decision does not clearly follow it.**")
             )
