@@ -186,8 +186,8 @@ class ExplanationPage:
             follows = row["at_event_low"] > row["elsewhere_high"]
             found.append(
                 f"Without its {PLURAL[row['kind']]} an epoch of {row['stage']} loses {row['at_event']:.2f} of its "
-                f"log-odds ({_span(row, 'at_event')}; as much taken out elsewhere: {row['elsewhere']:.2f}); the map's share "
-                f"there goes from {row['share_before']:.0%} to {row['share_after']:.0%}. "
+                f"log-odds ({_span(row, 'at_event')}; as much taken out elsewhere: {row['elsewhere']:.2f}); the map's "
+                f"share there goes from {row['share_before']:.0%} to {row['share_after']:.0%}. "
                 + ("The decision follows the event." if follows else "**The decision does not clearly follow it.**")
             )
         return found
