@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from hypnolens.detectors import detect
-
 from hypnolens.epochs import read_epochs
 from hypnolens.events import known_events, write_found
 from hypnolens.logs import logged
