@@ -92,7 +92,7 @@ def test_explanations_are_measured_on_request(finished):
     faithfulness = pd.read_table(reports / "explanations" / "tables" / "faithfulness.tsv").set_index(["stage", "order"])
     # The areas of all orders begin and end alike, and a random one lies between.
     assert faithfulness.loc[("all", "occlusion"), "deletion"] <= faithfulness.loc[("all", "random"), "deletion"]
-    events = pd.read_table(finished.folder / "results/mini/events.tsv")
+    events = pd.read_table(finished.folder / "results/mini/event_counts.tsv")
     assert set(events["source"].astype(str).str.lower()) == {"true", "detected"} and set(events["recording"]) == {
         "SIM000N1", "SIM001N1", "SIM002N1"}  # fmt: skip
 

@@ -28,7 +28,7 @@ rule count_events:
     input:
         events=events_files,
     output:
-        "results/{dataset}/events.tsv",
+        "results/{dataset}/event_counts.tsv",
     log:
         "results/{dataset}/logs/count_events.log",
     benchmark:

@@ -33,7 +33,7 @@ rule faithfulness:
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
         maps="results/{dataset}/{experiment}/fold-{fold}/maps.safetensors",
-        events="results/{dataset}/events.tsv",
+        events="results/{dataset}/event_counts.tsv",
     output:
         curves="results/{dataset}/{experiment}/fold-{fold}/curves.tsv",
         removal="results/{dataset}/{experiment}/fold-{fold}/removal.tsv",
@@ -87,7 +87,7 @@ rule align:
     input:
         maps=of_each_fold("maps.safetensors"),
         # Made after all recordings have their events; naming each of thousands would slow the planning.
-        events="results/{dataset}/events.tsv",
+        events="results/{dataset}/event_counts.tsv",
     output:
         alignment="results/{dataset}/{experiment}/explanations/alignment.tsv",
         detectors="results/{dataset}/{experiment}/explanations/detectors.tsv",
