@@ -23,6 +23,7 @@ from hypnolens.engine import Options
 from hypnolens.inference import probabilities
 from hypnolens.model import Architecture, SEResNetBiLSTM, to_microvolts
 from hypnolens.provenance import record
+from hypnolens.sanity import drawn_anew
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, Planted, plant
 from hypnolens.stages import CODE, EPOCH_S
 from hypnolens.training import train
@@ -52,7 +53,7 @@ def trained(peak: float, *, epochs: int, passes: int, seed: int, threads: int) -
 def untrained(seed: int, epochs: Planted) -> SEResNetBiLSTM:
     """A network as it is drawn, with running statistics of batch norm from the epochs."""
     torch.manual_seed(seed)
-    model = SEResNetBiLSTM(ARCHITECTURE).train()
+    model = drawn_anew(ARCHITECTURE).train()
     some = epochs.as_epochs("U")
     with torch.no_grad():
         for _ in range(20):

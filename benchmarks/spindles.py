@@ -38,17 +38,19 @@ def main() -> int:
     torch.set_num_threads(1)
     card = given.model / "model.json"
     model = read_model(given.model / "model.safetensors", card)
-    experiment = json.loads(card.read_text())["experiment"]
+    told = json.loads(card.read_text())
+    experiment, across_gaps = told["experiment"], told["experiment"]["across_gaps"]
     aligned, found = [], []
     for marks in sorted(given.data.glob("*-spindles.tsv")):
         name = marks.name.removesuffix("-spindles.tsv")
         epochs = extract(
             given.data / f"{name}-PSG.edf", given.data / f"{name}-Hypnogram.edf", recording=name, subject=name, night=1,
-            channel=CHANNELS, sampling_rate_hz=100, trim_wake_min=None, trim_rule="drop-then-trim", rates=(), sha1={},
+            channel=CHANNELS, sampling_rate_hz=told["sampling_rate_hz"], trim_wake_min=None, trim_rule="drop-then-trim",
+            rates=(), sha1={},
             source=name,
         )  # fmt: skip
-        decisions = Decisions(model, normalise(epochs, experiment["normalisation"]), across_gaps=False)
-        predicted = probabilities(model, decisions.epochs, across_gaps=False, precision="fp32").argmax(axis=1)
+        decisions = Decisions(model, normalise(epochs, experiment["normalisation"]), across_gaps=across_gaps)
+        predicted = probabilities(model, decisions.epochs, across_gaps=across_gaps, precision="fp32").argmax(axis=1)
         maps = explain_recording(decisions, predicted, n_bins=N_BINS, sample=given.sample, seed=0)
         sources = {"detected": detect(epochs), **known_events(marks)}
         events = pd.concat([table.assign(source=source) for source, table in sources.items()], ignore_index=True)

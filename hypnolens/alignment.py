@@ -107,7 +107,7 @@ def controls(maps: np.ndarray, signal: np.ndarray, rate: float, kind: str, *, se
     """What a map is to be compared with, on the same epochs: float64 ``(n, n_bins)`` each.
 
     ``random`` is noise as smooth as an envelope; ``shuffled`` the map of another of the epochs, which keeps whatever a
-    method always prefers; ``amplitude`` and ``band amplitude`` are envelopes.
+    method always prefers (NaN where there is no other); ``amplitude`` and ``band amplitude`` are envelopes.
 
     Parameters
     ----------
@@ -123,10 +123,11 @@ def controls(maps: np.ndarray, signal: np.ndarray, rate: float, kind: str, *, se
     n, n_bins = maps.shape
     rng = np.random.default_rng(seed)
     noise = uniform_filter1d(np.abs(rng.standard_normal((n, n_bins))), round(SMOOTH_S / BIN_S), axis=1)
-    # Turning a shuffled order by one leaves no epoch its own map, were there two or more.
+    # Turning a shuffled order by one leaves no epoch its own map; where there is one epoch only there is no other.
     order = rng.permutation(n)
-    shuffled = np.empty_like(maps)
-    shuffled[order] = maps[np.roll(order, 1)]
+    shuffled = np.full(maps.shape, np.nan)
+    if n > 1:
+        shuffled[order] = maps[np.roll(order, 1)]
     return {
         "random": noise,
         "shuffled": shuffled,
@@ -153,7 +154,8 @@ def measures(maps: np.ndarray, inside: np.ndarray, near: np.ndarray) -> dict[str
         ``average_precision`` of the map as a detector of bins inside. NaN where an epoch is covered wholly or not at
         all. A map that is zero everywhere hits nothing and holds nothing.
     """
-    maps = np.asarray(maps, dtype=np.float64)
+    known = ~np.isnan(maps).any(axis=1)
+    maps = np.nan_to_num(np.asarray(maps, dtype=np.float64))
     total, n_inside, n_bins = maps.sum(axis=1), inside.sum(axis=1), maps.shape[1]
     cover = inside.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -166,7 +168,7 @@ def measures(maps: np.ndarray, inside: np.ndarray, near: np.ndarray) -> dict[str
         "share": share, "cover": cover, "ratio": ratio, "hit": hit, "base": near.mean(axis=1),
         "auroc": auroc, "average_precision": _average_precision(maps, inside),
     }  # fmt: skip
-    defined = (n_inside > 0) & (n_inside < n_bins)
+    defined = known & (n_inside > 0) & (n_inside < n_bins)
     return {name: np.where(defined, values, np.nan) for name, values in found.items()}
 
 

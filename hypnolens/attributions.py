@@ -24,7 +24,7 @@ from hypnolens.alignment import binned
 from hypnolens.epochs import Epochs
 from hypnolens.explanations import Explained, events_within
 from hypnolens.inference import features, positions_of
-from hypnolens.maps import COARSE, DEFAULT, RecordingMaps
+from hypnolens.maps import COARSE, DEFAULT, RecordingMaps, neighbours_part
 from hypnolens.model import SEResNetBiLSTM, cell_geometry, slide, to_microvolts
 from hypnolens.stages import CODE, STAGES
 from hypnolens.surrogates import phase_randomised
@@ -245,7 +245,6 @@ def explain(decisions: Decisions, epochs: Epochs, events: pd.DataFrame, predicti
     """
     stage = prediction.stage_pred
     row, code = np.flatnonzero(epochs.epoch_index == prediction.epoch_index), [CODE[stage]]
-    (parts,) = np.abs(context(decisions, row, code))
     return Explained(
         group=prediction.group,
         stage=stage,
@@ -256,7 +255,7 @@ def explain(decisions: Decisions, epochs: Epochs, events: pd.DataFrame, predicti
         onset_s=float(prediction.onset_s),
         fold=int(prediction.fold),
         probability=float(getattr(prediction, f"p_{stage}")),
-        context=float(1 - parts[len(parts) // 2] / max(parts.sum(), 1e-12)),
+        context=float(neighbours_part(context(decisions, row, code))[0]),
         rate=epochs.rate,
         events=events_within(events, float(prediction.onset_s)),
         signal=epochs.signal[row[0]] * epochs.scale_uv,

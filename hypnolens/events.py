@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.stages import EPOCH_S
 from hypnolens.tables import read_table
 from hypnolens.tsv import read_user_table
 
@@ -160,6 +161,13 @@ def agreement(
     return rows
 
 
+def within(events: pd.DataFrame, onset_s: np.ndarray) -> pd.DataFrame:
+    """Events that begin in one of the epochs with onsets ``(n_epochs,)``, ascending, in seconds."""
+    begin = events["onset_s"].to_numpy(dtype=float)
+    epoch = np.searchsorted(onset_s, begin + 1e-6, side="right") - 1
+    return events[(epoch >= 0) & (begin < np.asarray(onset_s)[epoch] + EPOCH_S)]
+
+
 def agreement_table(recordings: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """How well detected events match those of every other source, all recordings together.
 
@@ -175,8 +183,8 @@ def agreement_table(recordings: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
     joined: list[pd.DataFrame] = []
     begin = 0.0
-    for events in recordings:  # one after the other, so that no event overlaps one of another recording
-        joined.append(events.assign(onset_s=events["onset_s"] + begin))
+    for number, events in enumerate(recordings):  # one after the other, so that no two recordings overlap
+        joined.append(events.assign(onset_s=events["onset_s"] + begin, recording=number))
         begin += float((events["onset_s"] + events["duration_s"]).max() if len(events) else 0.0) + 1.0
     every = pd.concat(joined, ignore_index=True)
     found = every[every["source"] == "detected"]
@@ -184,7 +192,11 @@ def agreement_table(recordings: Iterable[pd.DataFrame]) -> pd.DataFrame:
         {"source": source, **row}
         for source, true in every.groupby("source", sort=True)
         if source != "detected"
-        for row in agreement(found, true, kinds=[kind for kind in KINDS if kind in set(true["kind"])])
+        for row in agreement(
+            found[found["recording"].isin(true["recording"])],  # others this source has not looked at
+            true,
+            kinds=[kind for kind in KINDS if kind in set(true["kind"])],
+        )
     ]
     return pd.DataFrame(rows, columns=["source", "kind", "n_true", "n_found", "recall", "precision", "f1"])
 

@@ -138,20 +138,26 @@ class ExplanationPage:
 
     def _on_events(self) -> list[str]:
         table = self.tables["alignment"]
-        source = _preferred(table["events"])
-        if source is None:
+        if table.empty:
             return ["No event lies in an explained epoch, so that maps cannot be compared with any."]
         found = []
-        for (stage, kind), part in table[table["events"] == source].groupby(["stage", "kind"], sort=False):
-            rows = {row["map"]: row for row in part.to_dict("records")}
+        for (stage, kind), part in table.groupby(["stage", "kind"], sort=False):
+            source = _preferred(part["events"])
+            rows = {row["map"]: row for row in part[part["events"] == source].to_dict("records")}
             own, shuffled = rows[DEFAULT], rows["shuffled"]["ratio"]
-            used = own["ratio_low"] > max(1.0, shuffled) and own["auroc"] > 0.5
+            if pd.isna(own["ratio_low"]):
+                verdict = "One subject: no verdict."
+            elif own["ratio_low"] > max(1.0, 0.0 if pd.isna(shuffled) else shuffled) and own["auroc"] > 0.5:
+                verdict = "**The map points to them.**"
+            else:
+                verdict = "**The map does not show that the network uses them.**"
+            rates = {name: f"{rows[name]['hit']:.0%}" for name in (DEFAULT, COARSE, "band amplitude")}
             found.append(
-                f"{stage}, {SOURCES[source]} {kind} ({own['epochs']:.0f} epochs, {own['subjects']:.0f} subjects): the "
-                f"default map has {own['ratio']:.2f} times its even share inside events ({_span(own, 'ratio')}; maps "
-                f"of other epochs: {shuffled:.2f}) and hits {own['hit']:.0%} (a random place: {own['base']:.0%}; "
-                f"Grad-CAM: {rows[COARSE]['hit']:.0%}; the event's band: {rows['band amplitude']['hit']:.0%}). "
-                + ("**The network uses them.**" if used else "**No evidence that the network uses them.**")
+                f"{stage}, {SOURCES.get(source, source)} {kind} ({own['epochs']:.0f} epochs, {own['subjects']:.0f} "
+                f"subjects): the default map has {own['ratio']:.2f} times its even share inside events "
+                f"({_span(own, 'ratio')}; maps of other epochs: {shuffled:.2f}) and hits {rates[DEFAULT]} (a random "
+                f"place: {own['base']:.0%}; Grad-CAM: {rates[COARSE]}; the event's band: {rates['band amplitude']}). "
+                + verdict
             )
         return found
 
@@ -179,40 +185,41 @@ class ExplanationPage:
         )
 
     def _on_removal(self) -> list[str]:
-        table = self.tables["removal"]
-        source = _preferred(table["source"]) if len(table) else None
         found = []
-        for row in table[table["source"] == source].to_dict("records") if source else ():
-            follows = row["at_event_low"] > row["elsewhere_high"]
+        for _, part in self.tables["removal"].groupby(["stage", "kind"], sort=False):
+            (row,) = part[part["source"] == _preferred(part["source"])].to_dict("records")
+            if pd.isna(row["at_event_low"]):
+                verdict = "One subject: no verdict."
+            elif row["at_event_low"] > row["elsewhere_high"]:
+                verdict = "The decision follows the event."
+            else:
+                verdict = "**The decision does not clearly follow it.**"
             found.append(
                 f"Without its {PLURAL[row['kind']]} an epoch of {row['stage']} loses {row['at_event']:.2f} of its "
-                f"log-odds ({_span(row, 'at_event')}; as much taken out elsewhere: {row['elsewhere']:.2f}); the map's "
-                f"share there goes from {row['share_before']:.0%} to {row['share_after']:.0%}. "
-                + ("The decision follows the event." if follows else "**The decision does not clearly follow it.**")
+                f"log-odds ({_span(row, 'at_event')}; as much taken out elsewhere: {row['elsewhere']:.2f}); the "
+                f"map's share there goes from {row['share_before']:.0%} to {row['share_after']:.0%}. {verdict}"
             )
         return found
 
     def _on_sanity(self) -> list[str]:
         table = self.tables["sanity"]
         found = []
-        for check, level, what in (
-            (
-                "parameters",
-                "stem",
-                "With all parameters drawn anew the maps' rank correlation with the trained network's",
-            ),
-            ("labels", None, "With a network trained on shuffled labels it"),
-        ):
-            rows = table[(table["check"] == check) & (table["level"] == (level or table["level"]))]
+        compared = table[(table["check"] == "labels") | ((table["check"] == "parameters") & (table["level"] == "stem"))]
+        for (check, level), rows in compared.groupby(["check", "level"], sort=False):
+            other = "a network all of whose parameters are random" if check == "parameters" else f"'{level}'"
             alike = dict(zip(rows["method"], rows["similarity"], strict=True))
             failing = [method for method, value in alike.items() if value > FAILS]
             said = ", ".join(f"{method} {value:.2f}" for method, value in alike.items())
             verdict = f"**{', '.join(failing)} fails this check**" if failing else "none stays as it was"
-            found += [f"{what} is {said}: {verdict}."] if alike else []
+            found.append(f"Rank correlation of the maps with those of {other}: {said}; {verdict}.")
+        if "labels" not in set(table["check"]):
+            found.append(
+                "Not compared with a network of shuffled labels: no experiment here is one (`shuffle_labels`)."
+            )
         shift = table[(table["check"] == "shift") & (table["method"] == DEFAULT)]
         said = ", ".join(f"{row['similarity']:.2f} for {row['level']} s" for row in shift.to_dict("records"))
-        unstable = (shift["similarity"] < FAILS).any()
-        verdict = "**shifts shorter than the network's step move the maps**" if unstable else "the maps move along"
+        moving = ", ".join(shift["level"][shift["similarity"] < FAILS])
+        verdict = f"**shifts of {moving} s change it**" if moving else "it moves along"
         return [
             *found,
             f"Shifted in time and back, the default map's rank correlation with itself is {said}: {verdict}.",
@@ -220,8 +227,8 @@ class ExplanationPage:
 
     def _on_time(self) -> str:
         return (
-            f"Resolution: a cell of Grad-CAM steps {self.step_s:.2f} s and sees {self.field_s:.1f} s, of the default "
-            "method about half of that; what is closer together cannot be told apart by them."
+            f"Resolution: maps of layers step {self.step_s:.2f} s; a cell of Grad-CAM sees {self.field_s:.1f} s, one "
+            "of the default method about half of that. What is closer together cannot be told apart by them."
         )
 
 
@@ -237,8 +244,9 @@ def with_intervals(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return shown
 
 
-def _preferred(sources: pd.Series) -> str | None:
-    return next((name for name in SOURCES if name in set(sources)), None)
+def _preferred(sources: pd.Series) -> str:
+    """Which source is read out: one of `SOURCES`, as every recording has detected events or none at all."""
+    return next((name for name in SOURCES if name in set(sources)), str(sources.iloc[0]))
 
 
 def _span(row: Mapping[Any, Any], name: str) -> str:

@@ -7,9 +7,8 @@ import pandas as pd
 
 from hypnolens.alignment import SPECTRUM
 from hypnolens.errors import HypnolensError
-from hypnolens.maps import RecordingMaps
+from hypnolens.maps import RecordingMaps, neighbours_part
 from hypnolens.metrics import subject_interval
-from hypnolens.nights import neighbours_part
 from hypnolens.predictions import codes
 from hypnolens.stages import CODE, STAGES
 

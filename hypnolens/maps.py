@@ -47,6 +47,14 @@ class RecordingMaps:
         return self.maps[method][np.searchsorted(self.rows[method], rows)]
 
 
+def neighbours_part(context: np.ndarray) -> np.ndarray:
+    """Share of the neighbours in decisions ``(n,)``, from the parts of the window's places ``(n, W)``; NaN for none."""
+    parts = np.abs(context)
+    total = parts.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - parts[:, parts.shape[1] // 2] / total
+
+
 def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
     """Write maps as safetensors; a map is kept as float16 shares of its maximum, and the maximum as float32."""
     tensors = {}
@@ -63,8 +71,8 @@ def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
     save_file(tensors, path, {"recordings": json.dumps(index)})
 
 
-def read_maps(path: Path) -> list[RecordingMaps]:
-    """Read what `write_maps` wrote.
+def read_maps(path: Path, *, recording: str | None = None, maps: bool = True) -> list[RecordingMaps]:
+    """Read what `write_maps` wrote, of one recording or of all, with or without the maps themselves.
 
     Raises
     ------
@@ -74,13 +82,15 @@ def read_maps(path: Path) -> list[RecordingMaps]:
     with opened(path) as file:
         found = []
         for entry in json.loads(file.metadata()["recordings"]):
-            name, methods = entry["recording"], entry["methods"]
-            maps = {
+            name, methods = entry["recording"], entry["methods"] if maps else ()
+            if recording not in (None, name):
+                continue
+            given = {
                 method: file.get_tensor(f"{name}/{method}/shares").astype(np.float32)
                 * file.get_tensor(f"{name}/{method}/peak")
                 for method in methods
             }
             rows = {method: file.get_tensor(f"{name}/{method}/rows") for method in methods}
             context, sample = file.get_tensor(f"{name}/context"), file.get_tensor(f"{name}/sample")
-            found.append(RecordingMaps(name, entry["subject"], context, sample, rows, maps))
+            found.append(RecordingMaps(name, entry["subject"], context, sample, rows, given))
         return found

@@ -11,7 +11,7 @@ from scipy.signal import welch
 
 from hypnolens.alignment import SPECTRUM
 from hypnolens.epochs import Epochs
-from hypnolens.maps import RecordingMaps
+from hypnolens.maps import RecordingMaps, neighbours_part
 from hypnolens.tensors import opened
 
 HIGHEST_HZ = 30.0
@@ -87,14 +87,6 @@ def night_strip(
         bands=own.sort_values("epoch_index")[list(SPECTRUM)].to_numpy(dtype=np.float64),
         context=neighbours_part(maps.context),
     )
-
-
-def neighbours_part(context: np.ndarray) -> np.ndarray:
-    """Share of the neighbours in decisions ``(n,)``, from the parts of the window's places ``(n, W)``; NaN for none."""
-    parts = np.abs(context)
-    total = parts.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - parts[:, parts.shape[1] // 2] / total
 
 
 def write_night_strip(strip: NightStrip, path: Path) -> None:

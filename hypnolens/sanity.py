@@ -16,7 +16,7 @@ from hypnolens.alignment import binned
 from hypnolens.attributions import CHEAP, Decisions, attribute
 from hypnolens.inference import CHUNK
 from hypnolens.maps import RecordingMaps
-from hypnolens.model import SEResNetBiLSTM, to_microvolts
+from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, to_microvolts
 
 SHIFTS_S = (0.04, 0.08, 0.16, 0.32)
 """Shifts in time under which a map should move along, in seconds. At 100 Hz the last is the network's own step, under
@@ -36,12 +36,25 @@ def randomised(decisions: Decisions, *, across_gaps: bool, seed: int) -> Iterato
     """
     model = copy.deepcopy(decisions.model)
     torch.manual_seed(seed)
-    fresh = SEResNetBiLSTM(model.architecture)
+    fresh = drawn_anew(model.architecture)
     for name, modules in blocks(model).items():
         for module, drawn in zip(modules, blocks(fresh)[name], strict=True):
             module.load_state_dict(drawn.state_dict())
         _adapt(model, decisions)
         yield name, Decisions(copy.deepcopy(model), decisions.epochs, across_gaps=across_gaps)
+
+
+def drawn_anew(architecture: Architecture) -> SEResNetBiLSTM:
+    """A network with random parameters all of which have an effect.
+
+    Training begins with a zero in the last norm of each block, which leaves its shortcut alone: such a network would
+    have forgotten more than its weights.
+    """
+    model = SEResNetBiLSTM(architecture)
+    for module in model.modules():
+        if isinstance(module, BasicBlock):
+            nn.init.ones_(module.norm2.weight)
+    return model
 
 
 def blocks(model: SEResNetBiLSTM) -> dict[str, list[nn.Module]]:

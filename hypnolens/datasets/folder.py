@@ -96,6 +96,13 @@ def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
     if twice := sorted({row for row in names if names.count(row) > 1}):
         raise ConfigurationError(f"datasets.{name}.recordings: '{table}' lists {', '.join(twice)} more than once")
     return [
-        Recording(row["recording"], row["subject"], int(row["night"]), path / row["psg"], path / row["hypnogram"])
+        Recording(
+            row["recording"],
+            row["subject"],
+            int(row["night"]),
+            psg := path / row["psg"],
+            path / row["hypnogram"],
+            events=marks if (marks := psg.with_name(psg.name.removesuffix("-PSG.edf") + MARKS)).is_file() else None,
+        )
         for row in rows
     ]

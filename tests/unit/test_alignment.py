@@ -134,7 +134,8 @@ def test_a_shuffled_map_is_of_another_epoch_and_each_is_used_once(n):
 def test_one_epoch_has_no_other_to_be_shuffled_with():
     maps = RNG.random((1, N_BINS))
     given = controls(maps, RNG.standard_normal((1, 3000)), 100.0, "alpha", seed=0)
-    np.testing.assert_array_equal(given["shuffled"], maps)
+    inside = np.arange(N_BINS)[None] < 30
+    assert all(np.isnan(values).all() for values in measures(given["shuffled"], inside, inside).values())
 
 
 def test_random_maps_are_drawn_with_the_seed_and_as_smooth_as_an_envelope():

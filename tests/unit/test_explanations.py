@@ -12,12 +12,12 @@ from scipy.signal import welch
 from hypnolens import explanation_tables as make
 from hypnolens.alignment import SPECTRUM, preference_of_recording
 from hypnolens.errors import HypnolensError
-from hypnolens.events import agreement_table, count_table, known_events, read_found, write_found
+from hypnolens.events import agreement_table, count_table, known_events, read_found, within, write_found
 from hypnolens.explanations import CLEAREST, N_ERRORS, UNSURE, Explained, choose, events_within, read_explained
 from hypnolens.explanations import write_explained as write_these
-from hypnolens.maps import COARSE, DEFAULT, RecordingMaps, read_maps, write_maps
+from hypnolens.maps import COARSE, DEFAULT, RecordingMaps, neighbours_part, read_maps, write_maps
 from hypnolens.metrics import subject_interval
-from hypnolens.nights import HIGHEST_HZ, neighbours_part, night_strip, read_night, write_night_strip
+from hypnolens.nights import HIGHEST_HZ, night_strip, read_night, write_night_strip
 from hypnolens.predictions import PROBABILITIES
 from hypnolens.stages import CODE, STAGES
 from hypnolens.surrogates import phase_randomised
@@ -517,3 +517,23 @@ def test_files_are_written_where_they_are_asked_for(tmp_path):
     path.parent.mkdir()
     write_maps([_maps("R 1.x-y")], path)
     assert read_maps(path)[0].recording == "R 1.x-y"
+
+
+def test_detectors_are_judged_on_the_recordings_and_epochs_that_a_source_has_seen():
+    event = {"onset_s": [10.0], "duration_s": [1.0], "kind": ["spindle"]}
+    marked = pd.concat([pd.DataFrame(event).assign(source=source) for source in ("detected", "expert1")])
+    (row,) = agreement_table([marked, marked[marked["source"] == "detected"]]).to_dict("records")
+    assert (row["precision"], row["recall"], row["n_found"]) == (1, 1, 1)
+    epochs = np.array([30.0, 60.0, 120.0])
+    seen = within(pd.DataFrame({"onset_s": [29.9, 30.0, 89.9, 90.0, 119.0, 120.0, 150.0]}), epochs)
+    assert seen["onset_s"].tolist() == [30.0, 89.9, 120.0]
+
+
+def test_maps_of_one_recording_or_without_maps(tmp_path):
+    one, path = _maps(), tmp_path / "maps.safetensors"
+    write_maps([one, replace(one, recording="other")], path)
+    (alone,) = read_maps(path, recording="other")
+    assert alone.recording == "other" and alone.maps.keys() == one.maps.keys()
+    bare = read_maps(path, maps=False)
+    assert [r.maps for r in bare] == [{}, {}]
+    np.testing.assert_array_equal(bare[0].context, one.context)

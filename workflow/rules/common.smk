@@ -128,17 +128,22 @@ def sleepedf_checksums(wildcards):
     return sleepedf.checksums(wildcards.night, wildcards.scorer, TABLES)
 
 
+def literal(path):
+    """A path as an input function may return it: Snakemake takes braces for wildcards."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def recording_files(wildcards):
     """Files of a recording by name: those of them that there are, as its script says in one line what is missing."""
     recording = recordings_of(wildcards.dataset)[wildcards.recording]
     files = {"psg": recording.psg, "hypnogram": recording.hypnogram, "source": recording.source}
-    # Snakemake takes braces for wildcards.
-    return {name: str(path).replace("{", "{{").replace("}", "}}") for name, path in files.items() if path}
+    return {name: literal(path) for name, path in files.items() if path}
 
 
 def known_events_of(wildcards):
     """The table of a recording's true events or of experts' marks, where there is one."""
-    return recordings_of(wildcards.dataset)[wildcards.recording].events or []
+    known = recordings_of(wildcards.dataset)[wildcards.recording].events
+    return literal(known) if known else []
 
 
 def events_files(wildcards):

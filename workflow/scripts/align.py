@@ -6,7 +6,7 @@ import pandas as pd
 
 from hypnolens.alignment import align_recording, alignment_table, preference_of_recording
 from hypnolens.epochs import read_epochs
-from hypnolens.events import agreement_table, read_found
+from hypnolens.events import agreement_table, read_found, within
 from hypnolens.logs import logged
 from hypnolens.maps import DEFAULT, read_maps
 
@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
             events = read_found(Path(snakemake.params.events) / f"{maps.recording}.tsv")
             aligned.append((maps.subject, align_recording(epochs, maps, events, reference=DEFAULT)))
             preferred.append(preference_of_recording(epochs, maps))
-            found.append(events)
+            found.append(within(events, epochs.onset_s))
     alignment_table(aligned).to_csv(snakemake.output.alignment, sep="\t", index=False, na_rep="nan")
     agreement_table(found).to_csv(snakemake.output.detectors, sep="\t", index=False, na_rep="nan")
     pd.concat(preferred).to_csv(snakemake.output.bands, sep="\t", index=False, na_rep="nan", float_format="%.4f")

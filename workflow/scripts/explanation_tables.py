@@ -18,7 +18,7 @@ def rows(paths):
 
 with logged(snakemake.log[0]):
     given, out = snakemake.input, snakemake.output
-    maps = [one for path in given.maps for one in read_maps(Path(path))]
+    maps = [one for path in given.maps for one in read_maps(Path(path), maps=False)]
     tables = {
         out.alignment: rows([given.alignment]),
         out.detectors: rows([given.detectors]),

@@ -12,7 +12,7 @@ from hypnolens.tables import median_recording, read_table
 with logged(snakemake.log[0]) as log:
     name = median_recording(read_table(snakemake.input.by_recording))
     epochs = read_epochs(Path(snakemake.params.epochs) / f"{name}.safetensors")
-    (maps,) = [one for path in snakemake.input.maps for one in read_maps(Path(path)) if one.recording == name]
+    (maps,) = [one for path in snakemake.input.maps for one in read_maps(Path(path), recording=name)]
     predictions = read_predictions(snakemake.input.predictions)
     predicted = codes(predictions[predictions["recording"] == name].sort_values("epoch_index")["stage_pred"])
     bands = read_table(snakemake.input.bands)
