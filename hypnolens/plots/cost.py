@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from hypnolens.plots.style import new
 
@@ -28,6 +29,8 @@ def draw(cost: str) -> Figure:
                 f"{row.stride}", (row.seconds_a_pass, row.macro_f1), xytext=(5, 3), textcoords="offset points"
             )
     axis.set_xscale("log")
+    for formatted in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+        formatted(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set(xlabel="seconds a training pass (validation included)", ylabel="macro-F1")
     axis.set_title("numbers: stride; bars: 95 % interval over subjects", fontsize="small", loc="left")
     axis.legend(frameon=False, loc="lower right")
