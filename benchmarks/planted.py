@@ -21,6 +21,7 @@ from hypnolens.alignment import TOLERANCE_S, envelope
 from hypnolens.attributions import CHEAP, DEFAULT, METHODS, Decisions, attribute
 from hypnolens.engine import Options
 from hypnolens.inference import probabilities
+from hypnolens.maps import COARSE
 from hypnolens.model import Architecture, SEResNetBiLSTM, to_microvolts
 from hypnolens.provenance import record
 from hypnolens.sanity import drawn_anew
@@ -109,9 +110,9 @@ def main() -> int:
         name for name, bad in {
             "accuracy": accuracy < 0.95, "epochs": len(rows) < 100,
             "default": found[DEFAULT]["hit"] < 0.90 or found[DEFAULT]["ratio"] < 5,
-            "grad-cam": found["grad-cam"]["hit"] < 0.80 or found["grad-cam"]["ratio"] < 3,
+            "grad-cam": found[COARSE]["hit"] < 0.80 or found[COARSE]["ratio"] < 3,
             "amplitude": found["amplitude"]["hit"] > 0.20,
-            "untrained": max(np.mean(hits) for hits in drawn.values()) > 0.25,
+            "untrained": max(np.mean(drawn[method]) for method in (DEFAULT, COARSE)) > 0.25,
         }.items() if bad
     ]  # fmt: skip
     rounded = {name: {key: round(value, 3) for key, value in row.items()} for name, row in found.items()}
