@@ -13,6 +13,7 @@ from scipy.signal import butter, sosfiltfilt
 from hypnolens.alignment import BANDS, binned, envelope
 from hypnolens.attributions import Decisions, attribute, log_odds
 from hypnolens.events import mask
+from hypnolens.inference import CHUNK
 from hypnolens.maps import RecordingMaps
 from hypnolens.stages import CODE, STAGES
 from hypnolens.surrogates import phase_randomised
@@ -35,8 +36,6 @@ REMOVAL_COLUMNS = (
     "recording", "subject", "epoch_index", "source", "stage", "kind", "at_event", "elsewhere", "share_before",
     "share_after", "cover",
 )  # fmt: skip
-
-CHUNK = 128
 
 
 def probabilities_of(decisions: Decisions, signal: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
