@@ -45,7 +45,8 @@ def trained(peak: float, *, epochs: int, passes: int, seed: int, threads: int) -
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         model, _ = train(
-            training, validation, architecture=ARCHITECTURE, options=options, fold=0, checkpoint=Path(folder, "c.pt"),
+            training, validation, build=lambda: SEResNetBiLSTM(ARCHITECTURE), options=options, fold=0,
+            checkpoint=Path(folder, "c.pt"),
             key="planted", name="planted",
         )  # fmt: skip
     return model

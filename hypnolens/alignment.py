@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from hypnolens.epochs import Epochs
 from hypnolens.events import mask
 from hypnolens.maps import RecordingMaps
-from hypnolens.metrics import subject_interval
+from hypnolens.metrics import SHARE, subject_interval
 from hypnolens.stages import CODE, EPOCH_S, STAGES
 
 BIN_S = 0.1
@@ -177,7 +177,8 @@ def summary(values: Mapping[str, np.ndarray], subjects: np.ndarray, *, seed: int
     known = ~np.isnan(values["ratio"])
     row: dict[str, float] = {"epochs": int(known.sum()), "subjects": len(np.unique(subjects[known]))}
     for name, of_epochs in values.items():
-        low, high = subject_interval(of_epochs[known], subjects[known], seed=seed)
+        limits = None if name == "ratio" else SHARE
+        low, high = subject_interval(of_epochs[known], subjects[known], seed=seed, limits=limits)
         mean = float(of_epochs[known].mean()) if known.any() else float("nan")
         row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     return row

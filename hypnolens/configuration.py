@@ -4,8 +4,9 @@ Imported by the Snakefile, so it needs only what Snakemake itself brings.
 """
 
 import difflib
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,19 @@ TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
 Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 
+ARCHITECTURE = {
+    "width", "se", "dropout", "feature_norm", "context", "lstm_layers", "lstm_hidden", "lstm_dropout", "head",
+    "head_hidden",
+}  # fmt: skip
+"""Keys of an experiment that only hypnolens's own network reads."""
+
+NETWORKS = ("chambon2018", "deepsleepnet", "usleep", "attnsleep")
+"""Published networks that are trained as hypnolens's own is."""
+
+READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of", "seed"}, "yasa": set()}
+"""All that the other models read of an experiment."""
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What is to be run.
@@ -37,8 +51,11 @@ class Configuration:
     run
         Names of datasets.
     datasets, experiments
-        All that are known, by name, with every default filled in; `experiments` of a dataset are names of
-        experiments after the expansion of ``seeds``.
+        All that are known, by name, with every default filled in; ``experiments`` and ``compared`` of a dataset are
+        names of runs, that is, of experiments after the expansion of ``seeds``. A run has the keys that its
+        model reads.
+    runs
+        Names of the runs of each experiment: one, or one a seed.
     download
         From where and how patiently files are fetched.
     """
@@ -46,7 +63,17 @@ class Configuration:
     run: list[str]
     datasets: dict[str, dict[str, Any]]
     experiments: dict[str, dict[str, Any]]
+    runs: dict[str, list[str]]
     download: dict[str, Any]
+
+    def families(self, runs: Sequence[str]) -> dict[str, list[str]]:
+        """Runs that differ in their seed only, by the name of the first one's experiment."""
+        found: dict[str, list[str]] = {}
+        for run in runs:
+            options = {key: value for key, value in self.experiments[run].items() if key != "seed"}
+            found.setdefault(json.dumps(options, sort_keys=True), []).append(run)
+        name = {run: experiment for experiment, its in self.runs.items() for run in its}
+        return {name[members[0]]: members for members in found.values()}
 
 
 def load(config: Mapping[str, Any], root: Path) -> Configuration:
@@ -78,21 +105,65 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
     experiments = _merge(shipped["experiments"], config.get("experiments") or {})
     experiments = {name: _inherit(name, experiments, ()) for name in experiments}
     experiments = {name: _complete(e, schemas["experiment"], f"experiments.{name}") for name, e in experiments.items()}
+    experiments = {name: _of_model(e, f"experiments.{name}") for name, e in experiments.items()}
     expanded = {name: dict(_seeds(name, experiment)) for name, experiment in experiments.items()}
     datasets = {name: _complete(d, _of_kind(d, schemas["dataset"]), f"datasets.{name}") for name, d in datasets.items()}
-    for name, dataset in datasets.items():
-        for experiment in dataset["experiments"]:
-            _known(experiment, expanded, f"datasets.{name}.experiments")
-        dataset["experiments"] = [run for experiment in dataset["experiments"] for run in expanded[experiment]]
+    named = {name: list(runs) for name, runs in expanded.items()}
     for name in config.get("run") or []:
         _known(name, datasets, "run")
+        datasets[name]["compared"] = [*datasets[name]["compared"], *(config.get("compared") or [])]
+    for name, dataset in datasets.items():
+        for key in ("experiments", "compared"):
+            for experiment in dataset[key]:
+                _known(experiment, expanded, f"datasets.{name}.{key}")
+        shown = dict.fromkeys(run for experiment in dataset["experiments"] for run in named[experiment])
+        compared = dict.fromkeys(run for experiment in dataset["compared"] for run in named[experiment])
+        dataset |= {"experiments": list(shown), "compared": [run for run in compared if run not in shown]}
     runs: dict[str, dict[str, Any]] = {}
     for expansion in expanded.values():
         if twice := sorted(runs.keys() & expansion.keys()):
             raise ConfigurationError(f"experiments: {twice[0]} is both an experiment and a seed of one; rename it")
         runs |= expansion
+    for name, dataset in datasets.items():
+        _check_sources(name, dataset, runs, named)
     download = _complete(config.get("download") or {}, schemas["download"], "download")
-    return Configuration(list(config.get("run") or []), datasets, runs, download)
+    return Configuration(list(config.get("run") or []), datasets, runs, named, download)
+
+
+def _of_model(experiment: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys of an experiment that its model reads."""
+    model = experiment["model"]
+    if model in READ:
+        kept = {"model", "seeds", *READ[model]}
+        if "features_of" in READ[model] and "features_of" not in experiment:
+            raise ConfigurationError(
+                f"{where}: key 'features_of' is missing; allowed: an experiment whose network's features are read"
+            )
+        return {key: value for key, value in experiment.items() if key in kept}
+    if experiment["protocol"] == "test-selected" and experiment["patience"] is not None:
+        raise ConfigurationError(
+            f"{where}.patience: value {experiment['patience']!r} is not allowed; allowed: null with protocol: "
+            "test-selected, as protocols are compared after the same passes"
+        )
+    dropped = {"features_of"} | (ARCHITECTURE if model in NETWORKS else set())
+    return {key: value for key, value in experiment.items() if key not in dropped}
+
+
+def _check_sources(
+    name: str, dataset: Mapping[str, Any], runs: Mapping[str, Any], named: Mapping[str, list[str]]
+) -> None:
+    """Replace an experiment whose features are read by its first run, which the dataset must have."""
+    there = [*dataset["experiments"], *dataset["compared"]]
+    for run in there:
+        if "features_of" not in runs[run]:
+            continue
+        source = runs[run]["features_of"]
+        source = named.get(source, [source])[0]
+        if source not in there or runs[source]["model"] != "se-resnet-bilstm":
+            raise ConfigurationError(
+                f"experiments.{run}.features_of: '{source}' is no se-resnet-bilstm among the experiments of {name}"
+            )
+        runs[run]["features_of"] = source
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -102,12 +173,15 @@ def _yaml(path: Path) -> dict[str, Any]:
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Entries of both; where both have a name, the keys of ``over`` replace those of ``base``.
 
-    A dataset that the user gives another kind shares nothing with the shipped one but its name.
+    A dataset that the user gives another kind shares nothing with the shipped one but its name, and one that gets
+    other experiments none of those that the shipped ones were compared with.
     """
     merged = deepcopy(dict(base))
     for name, entry in over.items():
         old = merged.get(name, {})
         extends = isinstance(entry, Mapping) and entry.get("kind", old.get("kind")) == old.get("kind")
+        if extends and "experiments" in entry:
+            old = {key: value for key, value in old.items() if key != "compared"}
         merged[name] = {**old, **entry} if extends else deepcopy(entry)
     return merged
 

@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hypnolens.augmentation import Augmentation, augment
 from hypnolens.devices import arithmetic
 from hypnolens.errors import HypnolensError
 from hypnolens.logs import logger
-from hypnolens.model import SEResNetBiLSTM
+from hypnolens.model import Network
 from hypnolens.store import Store
 from hypnolens.windows import Batch, Windows
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Augmentation):
     """Options of training; see config/README.md for each."""
 
     sampling: str = "shared"
@@ -59,7 +60,7 @@ class Engine:
 
     def __init__(
         self,
-        model: SEResNetBiLSTM,
+        model: Network,
         optimiser: torch.optim.Optimizer,
         store: Store,
         weights: Tensor,
@@ -69,7 +70,7 @@ class Engine:
     ) -> None:
         self.model, self.optimiser, self.store, self.weights = model, optimiser, store, weights
         self.options, self.name = options, name
-        self.windows = Windows(store.epoch_index, window=model.architecture.window, across_gaps=options.across_gaps)
+        self.windows = Windows(store.epoch_index, window=model.window, across_gaps=options.across_gaps)
         self.parts = 1
 
     def one_pass(self, progress: Progress, seed: Sequence[int], rate: float) -> Iterator[None]:
@@ -125,14 +126,19 @@ class Engine:
         """Logits ``(B, 5)`` of a batch's windows."""
         positions = torch.from_numpy(batch.positions).to(self.store.device, non_blocking=True)
         if self.options.sampling == "shared":
-            return self.model(self.store.take(batch.rows, fetched), positions)
+            return self.model(self._epochs(batch.rows, fetched), positions)
         places = []
         for place in batch.positions.T:
             known = np.flatnonzero(place >= 0)
-            features = self.model.features(self.store.take(batch.rows[place[known]]))
+            features = self.model.features(self._epochs(batch.rows[place[known]]))
             empty = features.new_zeros(len(place), features.shape[1])
             places.append(empty.index_copy(0, torch.from_numpy(known).to(features.device), features))
         return self.model.classify(torch.stack(places, dim=1))
+
+    def _epochs(self, rows: np.ndarray, fetched: Tensor | None = None) -> Tensor:
+        """Epochs in µV ``(n, n_samples)``, changed at random in training where the options say so."""
+        x = self.store.take(rows, fetched)
+        return augment(x, self.options) if self.model.training else x
 
     def state(self, progress: Progress) -> dict[str, Any]:
         """All that the next step depends on."""

@@ -8,7 +8,7 @@ import pandas as pd
 from hypnolens.alignment import SPECTRUM
 from hypnolens.errors import HypnolensError
 from hypnolens.maps import RecordingMaps, neighbours_part
-from hypnolens.metrics import subject_interval
+from hypnolens.metrics import SHARE, subject_interval
 from hypnolens.predictions import codes
 from hypnolens.stages import CODE, STAGES
 
@@ -40,7 +40,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(areas, columns=[*keys, "deletion", "insertion"])
     everything = pd.concat([table, table.assign(stage="all")])
     rows = [
-        {"stage": stage, "order": order, **_means(part, ("deletion", "insertion"))}
+        {"stage": stage, "order": order, **_means(part, ("deletion", "insertion"), limits=SHARE)}
         for (stage, order), part in everything.groupby(["stage", "order"], sort=False)
     ]
     return _by_stage(pd.DataFrame(rows)).round(4)
@@ -49,7 +49,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
 def curve_table(curves: pd.DataFrame) -> pd.DataFrame:
     """Mean deletion and insertion curves over all epochs: ``order step epochs deletion insertion``."""
     rows = [
-        {"order": order, "step": step, **_means(part, ("deletion", "insertion"))}
+        {"order": order, "step": step, **_means(part, ("deletion", "insertion"), limits=SHARE)}
         for (order, step), part in curves.groupby(["order", "step"], sort=False)
     ]
     return pd.DataFrame(rows).round(4)
@@ -113,19 +113,21 @@ def context_table(maps: Iterable[RecordingMaps], predictions: pd.DataFrame) -> p
         }))  # fmt: skip
     table = pd.concat(frames).dropna().assign(epochs=1)
     found = [
-        {"stage": stage, "decision": decision, **_means(part, ("neighbours",))}
+        {"stage": stage, "decision": decision, **_means(part, ("neighbours",), limits=SHARE)}
         for (stage, decision), part in table.groupby(["stage", "decision"], sort=True)
     ]
     return _by_stage(pd.DataFrame(found)).round(4)
 
 
-def _means(part: pd.DataFrame, columns: Iterable[str]) -> dict[str, float]:
+def _means(
+    part: pd.DataFrame, columns: Iterable[str], *, limits: tuple[float, float] | None = None
+) -> dict[str, float]:
     """Means weighed by ``epochs``, each with its interval over subjects."""
     weights, subjects = part["epochs"].to_numpy(), part["subject"].to_numpy()
     row: dict[str, float] = {"epochs": int(weights.sum()), "subjects": len(np.unique(subjects))}
     for name in columns:
         values = part[name].to_numpy(dtype=np.float64)
-        low, high = subject_interval(values, subjects, seed=0, weights=weights)
+        low, high = subject_interval(values, subjects, seed=0, weights=weights, limits=limits)
         row |= {name: float(np.average(values, weights=weights)), f"{name}_low": low, f"{name}_high": high}
     return row
 

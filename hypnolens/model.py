@@ -8,9 +8,10 @@ A signal is an image of height one: torch computes the same convolutions faster 
 than in one dimension (training steps took 0.76, 0.80 and 0.89 of the time at width 8, 16 and 64 on one core of a Xeon).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -94,16 +95,54 @@ class BasicBlock(nn.Module):
         return torch.relu(y + self.shortcut(x[..., :: self.stride]))
 
 
-class SEResNetBiLSTM(nn.Module):
-    """Stages from raw epochs in µV, at any sampling rate.
+class Network(nn.Module):
+    """What training and scoring need of a network: features of each epoch, and stages of windows of features.
 
-    The parts are separate methods, because training and scoring run the CNN once an epoch and slide windows over
-    its features, and explanations start at the feature map.
+    The parts are separate methods, because training and scoring run the first once an epoch and slide windows over
+    what it gives.
+
+    Attributes
+    ----------
+    window
+        Epochs in a window, odd; the middle one is staged.
     """
+
+    window: int
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features of epochs in µV ``(n, n_samples)``: ``(n, C)``."""
+        raise NotImplementedError
+
+    def classify(self, windows: Tensor) -> Tensor:
+        """Logits ``(B, 5)`` of the middle epochs of windows of features ``(B, W, C)``."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
+        """Logits of windows over shared epochs.
+
+        Parameters
+        ----------
+        x
+            Epochs in µV ``(n, n_samples)``, each of which is read once.
+        positions
+            Row of ``x`` at each place of each window, int64 ``(B, W)``; -1 where there is no epoch, whose
+            features are then zero.
+
+        Returns
+        -------
+        Tensor
+            ``(B, 5)``
+        """
+        return self.classify(slide(self.features(x), positions))
+
+
+class SEResNetBiLSTM(Network):
+    """Stages from raw epochs in µV, at any sampling rate. Explanations start at its feature map."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
+        self.window = a.window
         self.stem = nn.Sequential(
             convolution(1, a.width, 15, 2),
             nn.BatchNorm2d(a.width),
@@ -162,24 +201,6 @@ class SEResNetBiLSTM(nn.Module):
             windows, _ = self.lstm(windows)  # (B, W, 200)
         return self.head(windows[:, middle])
 
-    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Logits of windows over shared epochs.
-
-        Parameters
-        ----------
-        x
-            Epochs in µV ``(n, n_samples)``, each of which the CNN reads once.
-        positions
-            Row of ``x`` at each place of each window, int64 ``(B, W)``; -1 where there is no epoch, whose
-            features are then zero.
-
-        Returns
-        -------
-        Tensor
-            ``(B, 5)``
-        """
-        return self.classify(slide(self.features(x), positions))
-
     def layers(self, stage: int = 4) -> Iterator[tuple[int, int, int]]:
         """Kernel, stride and padding of the layers along the longest path from a sample to the output of a stage."""
         for part in (self.stem, *self.stages[:stage]):
@@ -194,6 +215,16 @@ class SEResNetBiLSTM(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, BasicBlock):
                 nn.init.zeros_(module.norm2.weight)
+
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+"""A kind of network, in signatures that give back what they take."""
+
+
+def build(experiment: Mapping[str, Any], rate: float) -> SEResNetBiLSTM:
+    """The network of an experiment, freshly initialised; the sampling rate is free."""
+    options = {field.name: experiment[field.name] for field in fields(Architecture) if field.name in experiment}
+    return SEResNetBiLSTM(Architecture(**options))
 
 
 def slide(features: Tensor, positions: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A trained network as files: weights as safetensors, and a card in JSON that says how it came about."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +10,38 @@ from safetensors.torch import load_file, save_file
 
 from hypnolens.devices import pick_device
 from hypnolens.errors import HypnolensError
-from hypnolens.model import SEResNetBiLSTM, cell_geometry
-from hypnolens.training import options_of
+from hypnolens.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
 
 
-def write_model(model: SEResNetBiLSTM, card: Mapping[str, Any], *, weights: Path, path: Path) -> None:
+def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path: Path) -> None:
     """Write weights and card.
 
-    The card needs the key ``experiment``, from which the network is built again; the step and the receptive field of
-    a cell of the feature map, in samples, are added to it.
+    The card needs the keys ``experiment`` and ``sampling_rate_hz``, from which the network is built again. Its number
+    of parameters is added, and, of a SE-ResNet, the step and receptive field of a cell of the feature map in samples.
     """
-    _, step, field = cell_geometry(model)
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, weights)
-    path.write_text(json.dumps({**card, "cell_step": step, "cell_field": field}, indent=2) + "\n", encoding="utf-8")
+    card = {**card, "n_parameters": n_parameters(model)}
+    if isinstance(model, SEResNetBiLSTM):
+        _, step, field = cell_geometry(model)
+        card |= {"cell_step": step, "cell_field": field}
+    # Some of braindecode's networks have one tensor under two names, which safetensors refuses: copies have none.
+    save_file({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}, weights)
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def read_model(weights: Path, card: Path) -> SEResNetBiLSTM:
+    """Read hypnolens's own network, see `read_network`."""
+    return read_network(weights, card, build)
+
+
+def read_network(weights: Path, card: Path, build: Callable[[Mapping[str, Any], float], AnyNetwork]) -> AnyNetwork:
     """Read a network, on the GPU if there is one, in evaluation mode.
+
+    Parameters
+    ----------
+    weights, card
+        Its files.
+    build
+        What makes a network from the keys of an experiment and a sampling rate.
 
     Raises
     ------
@@ -34,8 +49,8 @@ def read_model(weights: Path, card: Path) -> SEResNetBiLSTM:
         The files are damaged or do not belong together.
     """
     try:
-        architecture, _ = options_of(json.loads(card.read_text(encoding="utf-8"))["experiment"])
-        model = SEResNetBiLSTM(architecture)
+        made = json.loads(card.read_text(encoding="utf-8"))
+        model = build(made["experiment"], made["sampling_rate_hz"])
         model.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Predictions of test recordings, read back: a line for each kept epoch. `hypnolens.inference` makes them."""
+"""Predictions of test recordings, as a table and read back: a line for each kept epoch, whatever staged it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,10 +6,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hypnolens.epochs import Epochs
 from hypnolens.errors import HypnolensError
 from hypnolens.stages import CODE, STAGES
 
 PROBABILITIES = [f"p_{stage}" for stage in STAGES]
+
+
+def predictions_of(epochs: Epochs, probabilities: np.ndarray) -> pd.DataFrame:
+    """Predictions of one recording, from probabilities ``(n_epochs, 5)``.
+
+    Columns: ``recording subject epoch_index onset_s stage_true stage_pred p_W p_N1 p_N2 p_N3 p_R``.
+    """
+    names = np.array(STAGES)
+    frame = {
+        "recording": epochs.recording,
+        "subject": epochs.subject,
+        "epoch_index": epochs.epoch_index,
+        "onset_s": epochs.onset_s,
+        "stage_true": names[epochs.stage],
+        "stage_pred": names[probabilities.argmax(axis=1)],
+    }
+    columns = dict(zip(PROBABILITIES, probabilities.astype(np.float32).T, strict=True))
+    return pd.DataFrame({**frame, **columns})
 
 
 def read_predictions(paths: Iterable[str | Path]) -> pd.DataFrame:

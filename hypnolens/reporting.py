@@ -32,6 +32,10 @@ DATASET_FIGURES = {
     "recordings": "All recordings, a row each: the expert's stages as colours from the first epoch that is kept, white "
     "where an epoch was dropped, and quality flags.",
     "stages": "Epochs of each stage, beside the published counts of the same set of recordings where there are some.",
+    "cost": "Macro-F1 against the time of a training pass, with 95 % intervals over subjects: strides, and both ways "
+    "to take windows.",
+    "f1_bars": "F1 of each stage and macro-F1 of the main experiment with 95 % intervals over subjects, the paper's "
+    "where it has this dataset, and the other experiments as points.",
 }
 
 FIGURES = {
@@ -40,7 +44,16 @@ FIGURES = {
     "ones (red ticks: epochs where they differ), and the predicted probability of each stage. Gaps are epochs "
     "without a stage.",
     "training_curves": "Loss and validation macro-F1 by training pass, a line a fold; the dot is the pass whose "
-    "network is kept. It is chosen on validation subjects, never on test subjects.",
+    "network is kept. It is chosen {chosen}.",
+    "calibration": "Accuracy against the probability of the predicted stage, in bins of a fifteenth, and how many "
+    "epochs have it. On the diagonal, a probability of 0.8 is right in 80 % of epochs; below it, the network is too "
+    "sure.",
+    "transitions": "Accuracy by distance from the nearest change of the expert's stage (0: the epochs that touch it), "
+    "with 95 % intervals over subjects.",
+    "agreement": "Sleep statistics of the predicted hypnogram against the expert's (Bland and Altman 1986), a point a "
+    "recording: bias and limits of agreement (1.96 standard deviations). Dropped epochs count as unscored.",
+    "architecture": "The network, drawn from the model itself: the same SE-ResNet reads each epoch of a window, the "
+    "BiLSTM reads their features, and the middle epoch is staged.",
     "gradcam": "The correctly staged epoch of highest probability of each stage: the raw signal, shaded by how much "
     "each moment spoke for the stage (layer integrated gradients, as a share of the epoch's maximum); below it, as a "
     "strip, the paper's Grad-CAM, whose cells step {step} s and see {field} s; boxes: events that detectors found in "
@@ -62,27 +75,31 @@ class Page:
     dataset
         Name of the dataset; its files are found below ``results/`` and ``reports/`` of the current folder.
     experiments
-        Names of the experiments on it.
+        Names of the runs on it that have figures.
+    runs
+        Names of all runs on it.
     options
         Configuration of the dataset.
     """
 
-    def __init__(self, dataset: str, experiments: Sequence[str], options: Mapping[str, Any]) -> None:
-        self.dataset, self.names, self.options = dataset, list(experiments), options
+    def __init__(
+        self, dataset: str, experiments: Sequence[str], runs: Sequence[str], options: Mapping[str, Any]
+    ) -> None:
+        self.dataset, self.shown, self.names, self.options = dataset, list(experiments), list(runs), options
         self.results, self.reports = Path("results") / dataset, Path("reports") / dataset
         self.metrics = {name: read_json(self.results / name / "metrics.json") for name in self.names}
         self.cards = {name: read_json(self.results / name / "fold-0" / "model.json") for name in self.names}
+        self.trained = [name for name, card in self.cards.items() if "cell_step" in card]
 
     def head(self) -> None:
         """Title, origin of the data, and contents."""
-        contents = ["Scores", "Time", "Recordings", "Folds", *(f"Experiment {name}" for name in self.names), "Methods"]
-        links = " · ".join(f"[{title}](#{_anchor(title)})" for title in contents)
+        contents = ["Scores", "Time", "Recordings", "Folds", *(f"Experiment {name}" for name in self.shown), "Methods"]
+        links = " · ".join(f"[{title}](#{anchor(title)})" for title in contents)
         display(Markdown(f"# Sleep stages of {self.dataset}\n\n{self._origin()}\n\n{links}"))
 
     def scores(self) -> None:
         """Scores of all experiments."""
         subjects = next(iter(self.metrics.values()))["n_subjects"]
-        few = " With so few subjects they are narrower than they should be." if subjects < 20 else ""
         show_heading("Scores")
         table = score_table(self.metrics)
         for name in OVERALL:
@@ -90,10 +107,13 @@ class Page:
         show_table(table)
         display(
             Markdown(
-                "All test epochs of all folds together, each scored once by a network that saw neither its subject nor "
-                f"chose anything on it. Intervals: 95 %, percentile bootstrap over {subjects} subjects.{few}"
+                "All test epochs of all folds together, each staged once by what was not trained on its subject. "
+                f"Protocol `clean`: nothing was chosen on the test side either. Intervals: 95 %, over {subjects} "
+                "subjects. More on the page of all datasets, `reports/paper.html`."
             )
         )
+        show_figure(self.reports / "figures" / "f1_bars.png")
+        display(Markdown(f"*{DATASET_FIGURES['f1_bars']}*"))
         for name, values in self.metrics.items():
             for note in values["notes"]:
                 display(Markdown(f"**{name}**: {note}."))
@@ -101,8 +121,11 @@ class Page:
     def cost(self) -> None:
         """What a training pass costs, and what it brings."""
         show_heading("Time")
+        if not self.trained:
+            display(Markdown("No network of hypnolens's own was trained."))
+            return
         show_table(pd.read_table(self.reports / "tables" / "cost.tsv"))
-        if len(self.names) > 1:
+        if len(self.trained) > 1:
             show_figure(self.reports / "figures" / "cost.png")
         display(
             Markdown(
@@ -129,9 +152,9 @@ class Page:
             )
         )
         self._published()
-        for figure, caption in DATASET_FIGURES.items():
+        for figure in ("recordings", "stages"):
             show_figure(self.reports / "figures" / f"{figure}.png")
-            display(Markdown(f"*{caption}*"))
+            display(Markdown(f"*{DATASET_FIGURES[figure]}*"))
         show_table(table)
 
     def _origin(self) -> str:
@@ -190,12 +213,11 @@ class Page:
         """Scores by stage and figures of one experiment."""
         show_heading(f"Experiment {name}")
         show_table(stage_table(self.metrics[name]))
-        card = self.cards[name]
-        rate = card["sampling_rate_hz"]
-        seconds = {"step": f"{card['cell_step'] / rate:.2f}", "field": f"{card['cell_field'] / rate:.1f}"}
-        for figure, caption in FIGURES.items():
-            show_figure(self.reports / name / "figures" / f"{figure}.png")
-            display(Markdown(f"*{caption.format(**seconds)}*"))
+        for figure in FIGURES:
+            # Which figures there are depends on the model.
+            if (path := self.reports / name / "figures" / f"{figure}.png").exists():
+                show_figure(path)
+                display(Markdown(f"*{caption(figure, self.cards[name])}*"))
 
     def methods(self) -> None:
         """Configuration, versions and machine."""
@@ -242,10 +264,11 @@ def export(notebook: Path, html: Path, *, title: str) -> None:
 
 def show_heading(title: str) -> None:
     """Display a heading that can be linked to."""
-    display(Markdown(f'<h2 id="{_anchor(title)}">{title}</h2>'))
+    display(Markdown(f'<h2 id="{anchor(title)}">{title}</h2>'))
 
 
-def _anchor(title: str) -> str:
+def anchor(title: str) -> str:
+    """What a link to a heading is called."""
     return title.lower().replace(" ", "-")
 
 
@@ -261,6 +284,15 @@ def show_figure(path: Path) -> None:
     image = Image(filename=str(path))
     image.width = 0.6 * int.from_bytes(image.data[16:20], "big")  # 200 dots an inch of paper, 120 on a screen
     display(image)
+
+
+def caption(figure: str, card: Mapping[str, Any]) -> str:
+    """Caption of a run's figure, with what it needs of the network's card."""
+    rate = card["sampling_rate_hz"]
+    seconds = {"step": f"{card.get('cell_step', 0) / rate:.2f}", "field": f"{card.get('cell_field', 0) / rate:.1f}"}
+    selected = card["experiment"].get("protocol") == "test-selected"
+    chosen = "on the test fold itself, which flatters" if selected else "on validation subjects, never on test subjects"
+    return FIGURES[figure].format(**seconds, chosen=chosen)
 
 
 def read_json(path: Path) -> dict[str, Any]:

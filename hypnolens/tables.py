@@ -1,5 +1,6 @@
 """Tables that a person reads, made from ``metrics.json``."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from hypnolens.stages import STAGES
 
 TEXTS = (
     "recording", "subject", "absent", "stage", "kind", "source", "events", "map", "method", "order", "check", "level",
-    "decision", "band",
+    "decision", "band", "dataset", "experiment", "family", "reference", "clean", "test_selected", "protocol",
+    "quantity", "statistic", "unit", "span", "distance", "from", "to",
 )  # fmt: skip
 """Columns that hold names."""
 
@@ -23,12 +25,12 @@ def score_table(metrics: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def stage_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """Precision, recall, F1 with its 95 % interval, and number of true epochs: a line a stage."""
+    """Precision, recall, specificity, F1 with its 95 % interval, and number of true epochs: a line a stage."""
     rows = []
     for stage in STAGES:
         values = metrics["per_class"][stage]
-        row = {"stage": stage, **{name: _number(values[name]) for name in ("precision", "recall", "f1")}}
-        rows.append({**row, "f1_ci95": _interval(metrics["ci95"][f"f1_{stage}"]), "epochs": values["support"]})
+        row = {"stage": stage, **{name: number(values[name]) for name in ("precision", "recall", "specificity", "f1")}}
+        rows.append({**row, "f1_ci95": interval(*metrics["ci95"][f"f1_{stage}"]), "epochs": values["support"]})
     return pd.DataFrame(rows)
 
 
@@ -50,6 +52,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
     )
 
 
+def read_texts(path: str | Path) -> pd.DataFrame:
+    """Read a table as text, digit by digit as it was written."""
+    return pd.read_table(path, dtype=str, keep_default_na=False)
+
+
 def ranked(by_recording: pd.DataFrame) -> pd.DataFrame:
     """Recordings from the best accuracy to the worst; equal ones by name."""
     return by_recording.sort_values(["accuracy", "recording"], ascending=[False, True], ignore_index=True)
@@ -63,16 +70,23 @@ def median_recording(by_recording: pd.DataFrame) -> str:
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in OVERALL:
-        row[name] = _number(metrics[name])
-        row[f"{name}_ci95"] = _interval(metrics["ci95"][name])
+        row[name] = number(metrics[name])
+        row[f"{name}_ci95"] = interval(*metrics["ci95"][name])
     for stage in STAGES:
-        row[f"f1_{stage}"] = _number(metrics["per_class"][stage]["f1"])
+        row[f"f1_{stage}"] = number(metrics["per_class"][stage]["f1"])
     return {**row, "epochs": metrics["n_epochs"], "subjects": metrics["n_subjects"], "protocol": metrics["protocol"]}
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def number(value: float | None) -> str:
+    """Three digits; a dash for what is not defined."""
+    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def _interval(bounds: tuple[float | None, float | None]) -> str:
-    return "-" if None in bounds else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
+def interval(low: float | None, high: float | None) -> str:
+    """Bounds of an interval; a dash where there is none."""
+    return "-" if number(low) == "-" else f"{number(low)} to {number(high)}"
+
+
+def with_interval(row: Mapping[Any, Any], name: str) -> str:
+    """A value of a row with ``name_low`` and ``name_high``: ``0.738 (0.650 to 0.790)``."""
+    return f"{number(row[name])} ({interval(row[f'{name}_low'], row[f'{name}_high'])})"

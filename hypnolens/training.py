@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from hypnolens.epochs import Epochs
 from hypnolens.inference import probabilities
 from hypnolens.logs import logger
 from hypnolens.metrics import confusion_matrix, scores
-from hypnolens.model import Architecture, SEResNetBiLSTM
+from hypnolens.model import AnyNetwork, Network
 from hypnolens.stages import STAGES
 from hypnolens.store import Store
 
@@ -35,13 +35,13 @@ SAVE_S = 900.0
 """Seconds after which the state is kept in the middle of a pass."""
 
 
-def options_of(experiment: Mapping[str, Any]) -> tuple[Architecture, Options]:
-    """The network's and the training's options among the keys of an experiment."""
+SELECTS = {"clean": "validation", "test-selected": "test"}
+"""The side of a fold on which the pass that is kept is chosen, by protocol."""
 
-    def chosen(kind: type) -> dict[str, Any]:
-        return {field.name: experiment[field.name] for field in fields(kind) if field.name in experiment}
 
-    return Architecture(**chosen(Architecture)), Options(**chosen(Options))
+def options_of(experiment: Mapping[str, Any]) -> Options:
+    """The training's options among the keys of an experiment."""
+    return Options(**{field.name: experiment[field.name] for field in fields(Options) if field.name in experiment})
 
 
 def training_key(experiment: Mapping[str, Any], fold: int, code: str, sides: Sequence[Sequence[Epochs]]) -> str:
@@ -60,21 +60,21 @@ def train(
     training: Sequence[Epochs],
     validation: Sequence[Epochs],
     *,
-    architecture: Architecture,
+    build: Callable[[], AnyNetwork],
     options: Options,
     fold: int,
     checkpoint: Path,
     key: str,
     name: str,
-) -> tuple[SEResNetBiLSTM, list[dict[str, float]]]:
+) -> tuple[AnyNetwork, list[dict[str, float]]]:
     """Train one fold, going on from its checkpoint where a killed run left one.
 
     Parameters
     ----------
     training, validation
-        Recordings of the two sides.
-    architecture, options
-        The network and how it is trained.
+        Recordings to learn from, and those on which the pass that is kept is chosen.
+    build, options
+        What makes the network, and how it is trained.
     fold
         Number of the fold, which enters the seed.
     checkpoint
@@ -101,7 +101,7 @@ def train(
     device = pick_device()
     seed = int(np.random.SeedSequence([options.seed, fold]).generate_state(1)[0])
     torch.manual_seed(seed)
-    model = SEResNetBiLSTM(architecture).to(device)
+    model = build().to(device)
     if options.shuffle_labels:
         shuffle = np.random.default_rng(seed).permutation
         training = [replace(epochs, stage=shuffle(epochs.stage)) for epochs in training]
@@ -193,7 +193,7 @@ def _rate(options: Options, number: int) -> float:
     return options.learning_rate * (1 + math.cos(math.pi * (number - 1) / options.passes)) / 2
 
 
-def _validate(model: SEResNetBiLSTM, validation: Sequence[Epochs], options: Options) -> dict[str, float]:
+def _validate(model: Network, validation: Sequence[Epochs], options: Options) -> dict[str, float]:
     given = [
         probabilities(model, epochs, across_gaps=options.across_gaps, precision=options.precision)
         for epochs in validation

@@ -21,6 +21,8 @@ class Recording:
         Sampling rates in Hz that its channels of EEG may have; empty where any will do.
     events
         A table of its events: the true ones of a simulated night, or experts' marks; `None` where there is none.
+    lights_off
+        Clock time at which the lights went off, ``hh:mm:ss``, where a table of the dataset knows it.
     sha1
         Published SHA-1 of ``psg`` and ``hypnogram``, where files at hand are to be compared with them.
     """
@@ -33,4 +35,5 @@ class Recording:
     source: Path | None = None
     rates: tuple[float, ...] = ()
     events: Path | None = None
+    lights_off: str = ""
     sha1: Mapping[str, str] = field(default_factory=dict)

@@ -58,6 +58,7 @@ def list_recordings(name: str, subjects: str, path: Path | None, tables: Path) -
             psg=psgs.get(row["recording"][:6]),
             hypnogram=hypnograms.get(row["recording"][:6]),
             rates=RATES_HZ,
+            lights_off=row["lights_off"],
             sha1={"psg": row["psg_sha1"], "hypnogram": row["hypnogram_sha1"]},
         )
         for row in rows
@@ -121,4 +122,5 @@ def _downloaded(row: dict[str, str]) -> Recording:
         hypnogram=folder / f"{row['hypnogram']}-Hypnogram.edf",
         source=folder / "source.tsv",
         rates=RATES_HZ,
+        lights_off=row["lights_off"],
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hypnolens.alignment import (
@@ -182,7 +183,11 @@ def test_a_summary_weighs_epochs_alike_and_knows_no_interval_of_one_subject():
     values = {name: np.array([1.0, 2.0, 6.0, np.nan]) for name in MEASURES}
     row = summary(values, np.array(["a", "a", "b", "c"]))
     assert (row["epochs"], row["subjects"], row["hit"]) == (3, 2, 3)
-    assert (row["hit_low"], row["hit_high"]) == (1.5, 6)  # either subject twice
+    # A quarter of samples has a twice, half of them both, a quarter b twice.
+    reach = stats.t.ppf(0.975, 1) * np.std([1.5, 3, 3, 6]) * np.sqrt(2)
+    assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((3 - reach, 3 + reach), rel=0.03)
+    shares = summary({name: column / 10 for name, column in values.items()}, np.array(["a", "a", "b", "c"]))
+    assert 0 < shares["hit_low"] < 0.3 < shares["hit_high"] < 1 and shares["ratio_low"] < 0
     alone = summary({name: column[:2] for name, column in values.items()}, np.array(["a", "a"]))
     assert alone["ratio"] == 1.5 and np.isnan(alone["ratio_low"]) and np.isnan(alone["ratio_high"])
 

@@ -100,3 +100,45 @@ def test_every_key_of_the_table_exists():
         known |= kind["properties"].keys()
     documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "config" / "README.md").read_text(), re.M)
     assert set(documented) - known == {"from"}
+
+
+def test_runs_that_differ_in_their_seed_only_are_one_family():
+    experiments = {"a": {"from": "demo"}, "b": {"from": "a", "seeds": [3, 4]}, "c": {"from": "a", "width": 3}}
+    configuration = load({"experiments": experiments, "datasets": {"sim": {"experiments": ["a", "c", "b"]}}}, ROOT)
+    there = configuration.datasets["sim"]["experiments"]
+    assert configuration.families(there) == {"a": ["a", "b-seed3", "b-seed4"], "c": ["c"]}
+
+
+def test_a_model_has_the_keys_that_it_reads():
+    runs = load({}, ROOT).experiments
+    assert runs["yasa"] == {"model": "yasa"} and runs["boosting"].keys() == {"model", "seed"}
+    assert "width" not in runs["usleep"] and "passes" in runs["usleep"] and "width" in runs["paper"]
+
+
+def test_the_two_protocols_of_the_paper_differ_in_nothing_else():
+    runs = load({}, ROOT).experiments
+    assert {**runs["paper-test-selected"], "protocol": "clean"} == runs["paper"]
+
+
+def test_what_is_compared_goes_with_the_experiments_and_may_be_named_for_all():
+    assert "yasa" in load({}, ROOT).datasets["sleep-edf-78"]["compared"]
+    changed = load({"datasets": {"sleep-edf-78": {"experiments": ["demo"]}}}, ROOT)
+    assert changed.datasets["sleep-edf-78"]["compared"] == []
+    configuration = load({"run": ["sim"], "compared": ["boosting", "demo"]}, ROOT)
+    assert configuration.datasets["sim"]["compared"] == ["boosting"]  # `demo` is among its experiments
+    assert "boosting" not in configuration.datasets["shhs"]["experiments"]
+
+
+@pytest.mark.parametrize(
+    "experiment, words",
+    [
+        ({"from": "demo", "protocol": "test-selected"}, "x.patience: value 15 is not allowed; allowed: null"),
+        ({"model": "linear-probe"}, "experiments.x: key 'features_of' is missing"),
+        ({"model": "linear-probe", "features_of": "paper"}, "x.features_of: 'paper' is no se-resnet-bilstm among the"),
+        ({"model": "linear-probe", "features_of": "boosting"}, "'boosting' is no se-resnet-bilstm among the exp"),
+    ],
+)
+def test_mistakes_of_protocols_and_probes(experiment, words):
+    datasets = {"sim": {"experiments": ["demo", "x"], "compared": ["boosting"]}}
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        load({"datasets": datasets, "experiments": {"x": experiment}}, ROOT)

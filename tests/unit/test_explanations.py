@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import save_file
+from scipy import stats
 from scipy.signal import welch
+from scipy.special import expit, logit
 
 from hypnolens import explanation_tables as make
 from hypnolens.alignment import SPECTRUM, preference_of_recording
@@ -380,14 +382,23 @@ def test_intervals_draw_subjects_as_a_loop_does(weighed):
         rows = np.concatenate([np.flatnonzero(subjects == "abcd"[number]) for number in draw])
         means.append(np.average(values[rows], weights=None if weights is None else weights[rows]))
     low, high = subject_interval(values, subjects, seed=4, weights=weights, draws=500)
-    assert (low, high) == pytest.approx((np.percentile(means, 2.5), np.percentile(means, 97.5)), abs=1e-12)
-    assert low < np.average(values, weights=weights) < high
+    mean = np.average(values, weights=weights)
+    reach = stats.t.ppf(0.975, 3) * np.std(means) * np.sqrt(4 / 3)
+    assert (low, high) == pytest.approx((mean - reach, mean + reach), abs=1e-12)
 
 
 def test_an_interval_needs_two_subjects():
     assert np.isnan(subject_interval(np.array([1.0, 2.0]), np.array(["a", "a"]), seed=0)).all()
     assert np.isnan(subject_interval(np.array([]), np.array([]), seed=0)).all()
     assert subject_interval(np.array([1.0, 1.0]), np.array(["a", "b"]), seed=0) == (1, 1)
+
+
+def _interval_of_two(first, second, both, *, shares=False):
+    """Interval of the mean ``both`` of two subjects: a sample has the first twice, each once, or the second twice."""
+    drawn = np.random.default_rng(0).integers(2, size=(2000, 2)).sum(axis=1)
+    reach = stats.t.ppf(0.975, 1) * np.std(np.array([first, both, second])[drawn]) * np.sqrt(2) * np.array([-1, 1])
+    bounds = expit(logit(both) + reach / (both * (1 - both))) if shares else both + reach
+    return pytest.approx(bounds, abs=1e-4)  # tables have four digits
 
 
 def _curves(subject, stage, order, epochs, deletion, insertion):
@@ -416,10 +427,11 @@ def test_areas_under_curves_by_hand():
     assert rows["deletion"].tolist() == pytest.approx([1, 1.25 / 4, 0.5, 2.25 / 5, 0.5], abs=1e-4)
     assert rows["insertion"].tolist() == pytest.approx([1, 2.25 / 4, 0.5, 3.25 / 5, 0.5], abs=1e-4)
     n2 = rows.loc[("N2", "map")]
-    assert (n2["deletion_low"], n2["deletion_high"]) == (0.25, 0.5)  # either subject twice
-    assert (n2["insertion_low"], n2["insertion_high"]) == (0, 0.75)
+    assert [n2["deletion_low"], n2["deletion_high"]] == _interval_of_two(0.25, 0.5, 1.25 / 4, shares=True)
+    assert [n2["insertion_low"], n2["insertion_high"]] == _interval_of_two(0.75, 0, 2.25 / 4, shares=True)
     # Of all stages subject a has three of 0.25 and one of 1.
-    assert rows.loc[("all", "map"), ["deletion_low", "deletion_high"]].tolist() == pytest.approx([1.75 / 4, 0.5])
+    every = rows.loc[("all", "map"), ["deletion_low", "deletion_high"]].tolist()
+    assert every == _interval_of_two(1.75 / 4, 0.5, 2.25 / 5, shares=True)
     one = rows[rows["subjects"] == 1].filter(regex="_low|_high")
     assert one.size == 12 and one.isna().all().all()
 
@@ -444,7 +456,7 @@ def test_removal_by_hand():
     spindle, alpha = table.loc[("true", "N2", "spindle")], table.loc[("detected", "W", "alpha")]
     assert (spindle["epochs"], spindle["subjects"], alpha["epochs"]) == (3, 2, 1)
     assert spindle[names[4:]].tolist() == pytest.approx([2, 1, 0.5, 0.1, 0.1])
-    assert (spindle["at_event_low"], spindle["at_event_high"]) == (0, 3)
+    assert [spindle["at_event_low"], spindle["at_event_high"]] == _interval_of_two(3, 0, 2)
     assert alpha["elsewhere"] == -1 and np.isnan(alpha["elsewhere_low"])
     empty = make.removal_table(given[:0])
     assert empty.empty and list(empty.columns) == [*table.index.names, *table.columns]
@@ -466,7 +478,7 @@ def test_sanity_by_hand():
     ]  # fmt: skip
     head = table.iloc[0]
     assert (head["similarity"], head["epochs"], head["subjects"]) == (pytest.approx(0.8), 4, 2)
-    assert (head["similarity_low"], head["similarity_high"]) == (0.5, 0.9)
+    assert [head["similarity_low"], head["similarity_high"]] == _interval_of_two(0.5, 0.9, 0.8)
 
 
 def test_preference_for_bands_by_hand():
@@ -480,7 +492,8 @@ def test_preference_for_bands_by_hand():
     assert (delta["preference"], delta["epochs"], delta["subjects"]) == (1.5, 2, 1) and np.isnan(
         delta["preference_low"]
     )
-    assert (theta["preference"], theta["preference_low"], theta["preference_high"]) == (2, 1, 4)
+    assert theta["preference"] == 2
+    assert [theta["preference_low"], theta["preference_high"]] == _interval_of_two(1, 4, 2)
     assert rows.loc[("W", "delta"), "preference"] == 3
 
 
@@ -500,7 +513,8 @@ def test_context_by_predicted_stage_for_right_and_wrong_decisions():
     ]  # fmt: skip
     assert table["neighbours"].tolist() == pytest.approx([1, 0.75, 0.375])
     assert np.isnan(table["neighbours_low"][:2]).all()
-    assert table.loc[2, ["neighbours_low", "neighbours_high"]].tolist() == [0, 0.75]
+    low_high = table.loc[2, ["neighbours_low", "neighbours_high"]].tolist()
+    assert low_high == _interval_of_two(0, 0.75, 0.375, shares=True)
 
 
 @pytest.mark.parametrize("position", range(5))

@@ -12,7 +12,7 @@ from hypnolens import training
 from hypnolens.engine import Engine, Options, TrainingError
 from hypnolens.inference import probabilities
 from hypnolens.metrics import confusion_matrix, scores
-from hypnolens.model import Architecture, SEResNetBiLSTM
+from hypnolens.model import Architecture, SEResNetBiLSTM, build
 from hypnolens.training import options_of, train, training_key
 from tests.conftest import make_epochs
 
@@ -25,8 +25,9 @@ VALIDATION = [make_epochs(STAGES[::-1].copy(), name="c", seed=9, rate=20)]
 
 def _train(checkpoint, *, options=OPTIONS, key="key", fold=0, sides=(TRAINING, VALIDATION)):
     return train(
-        *sides, architecture=ARCHITECTURE, options=options, fold=fold, checkpoint=checkpoint, key=key, name="t"
-    )
+        *sides, build=lambda: SEResNetBiLSTM(ARCHITECTURE), options=options, fold=fold, checkpoint=checkpoint,
+        key=key, name="t",
+    )  # fmt: skip
 
 
 def _same(first: SEResNetBiLSTM, second: SEResNetBiLSTM) -> bool:
@@ -170,8 +171,10 @@ def test_the_cosine_falls_from_the_rate_to_nearly_nothing():
 
 
 def test_keys_of_an_experiment_reach_network_and_training():
-    architecture, options = options_of({"width": 3, "window": 7, "passes": 2, "seed": 5, "model": "se-resnet-bilstm"})
+    experiment = {"width": 3, "window": 7, "passes": 2, "seed": 5, "noise": 0.5, "model": "se-resnet-bilstm"}
+    architecture, options = build(experiment, 100.0).architecture, options_of(experiment)
     assert (architecture.width, architecture.window, options.passes, options.seed) == (3, 7, 2, 5)
+    assert options.noise == 0.5
 
 
 def test_weights_of_stages_are_one_for_an_average_epoch():

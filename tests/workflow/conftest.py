@@ -13,6 +13,11 @@ from tests.conftest import ROOT
 TINY = {"from": "demo", "width": 1, "lstm_hidden": 4, "window": 3, "passes": 2, "patience": None, "batch_windows": 32}
 SIMULATED = {"kind": "simulate", "subjects": 3, "hours": 0.5, "experiments": ["tiny"]}
 
+OF_DATASET = ("recordings", "stages", "f1_bars", "cost")
+OF_RUN = ("confusion_matrix", "hypnograms", "training_curves", "calibration", "transitions", "agreement", "gradcam",
+          "gallery", "tsne", "architecture")  # fmt: skip
+"""Figures of a dataset, and of a run of hypnolens's own network."""
+
 
 class Pipeline:
     """Snakemake in a folder of its own."""

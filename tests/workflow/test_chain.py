@@ -10,7 +10,7 @@ import pytest
 
 from hypnolens.epochs import read_epochs
 from tests.conftest import RK, write_hypnogram, write_pair
-from tests.workflow.conftest import SIMULATED, TINY
+from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, TINY
 
 EXPECTED_STAGE = {RK[label]: stage for label, stage in
                   [("W", "W"), ("1", "N1"), ("2", "N2"), ("3", "N3"), ("4", "N3"), ("R", "R")]}  # fmt: skip
@@ -34,18 +34,34 @@ def test_everything_that_was_promised_is_there(finished):
         }
         history = pd.read_table(folder / "history.tsv")
         assert history["pass"].tolist() == [1, 2]
-    for figure in ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "gallery", "tsne"):
-        assert (reports / "tiny" / "figures" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
-        assert "<svg" in (reports / "tiny" / "figures" / f"{figure}.svg").read_text()
+    figures = [reports / "figures" / figure for figure in OF_DATASET]
+    for figure in [*figures, *(reports / "tiny" / "figures" / figure for figure in OF_RUN)]:
+        assert figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in figure.with_suffix(".svg").read_text()
     assert (reports / "tables" / "scores.tsv").is_file() and (reports / "report.ipynb").is_file()
 
 
 def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
     page = (finished.folder / "reports" / "mini" / "report.html").read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page) and "<script" not in page
-    assert page.count('src="data:image/png;base64,') == 2 + 6
+    assert page.count('src="data:image/png;base64,') == len(OF_DATASET) - 1 + len(OF_RUN)  # no time of one experiment
     metrics = json.loads((finished.folder / "results" / "mini" / "tiny" / "metrics.json").read_text())
     assert f"{metrics['macro_f1']:.3f}" in page and "Simulated nights" in page
+
+
+def test_the_papers_page_says_what_is_missing_and_how_it_was_made(finished):
+    page = (finished.folder / "reports" / "paper.html").read_text()
+    assert not re.findall(r"""src=["'](?!data:)""", page) and "<script" not in page
+    assert page.count('src="data:image/png;base64,') == len(OF_DATASET) + len(OF_RUN)
+    assert "mini: simulated nights." in page and "not run: not among run: of the configuration" in page
+    assert "--configfile config.yaml" in page
+    tables = finished.folder / "reports" / "tables"
+    overall = pd.read_table(tables / "overall.tsv", dtype=str)
+    metrics = json.loads((finished.folder / "results/mini/tiny/metrics.json").read_text())
+    row = overall.set_index(["dataset", "score"]).loc[("mini", "macro-F1")]
+    assert row["here"] == f"{metrics['macro_f1']:.3f}" and row["paper"] == "-"
+    assert (overall.loc[overall["dataset"] == "sleep-edf-20", "here"] == "not run").all()
+    assert {path.stem for path in tables.glob("*.tex")} == {path.stem for path in tables.glob("*.tsv")} != set()
 
 
 def test_each_kept_epoch_is_predicted_once_by_a_network_that_never_saw_its_subject(finished):

@@ -4,12 +4,65 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections import Counter
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
+from hypnolens import configuration
 from tests.conftest import ROOT
-from tests.workflow.conftest import SIMULATED, copy_of_the_project
+from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, copy_of_the_project
+
+TRAINED_BY = {
+    "se-resnet-bilstm": ("train", "predict"), "gradient-boosting": ("train_boosting",),
+    "linear-probe": ("train_probe",), "yasa": ("predict_yasa",),
+    **dict.fromkeys(configuration.NETWORKS, ("train_published", "predict_published")),
+}  # fmt: skip
+"""Rules that run once a fold of each model."""
+
+PUBLISHED = {"sleep-edf-20": 20, "sleep-edf-78": 10}
+"""Folds by the lists of subjects that others use too."""
+
+SHIPPED = {
+    "config": [], "demo": ["demo"], "explanations": ["explanations"], "sampling": ["sampling"], "stride": ["stride"],
+    "ablations": ["ablations"], "small": ["ablations", "small"],
+}  # fmt: skip
+"""Files in ``config/``, and those with which each is given."""
+
+
+def _files(*names):
+    return [str(ROOT / "config" / f"{name}.yaml") for name in names]
+
+
+def _loaded(*names, **over):
+    """The configuration of shipped files, as Snakemake merges them."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    for name in names:
+        update_config(config, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()))
+    return configuration.load({**config, **over}, ROOT)
+
+
+def _runs(loaded, dataset):
+    return [*loaded.datasets[dataset]["experiments"], *loaded.datasets[dataset]["compared"]]
+
+
+def _trainings(loaded, datasets):
+    """How often each rule of `TRAINED_BY` is to run, and `evaluate` and `features`."""
+    counts = Counter()
+    for dataset in datasets:
+        folds = loaded.datasets[dataset]["folds"]
+        number = PUBLISHED[dataset] if folds == "published" else folds["k"]
+        models = [loaded.experiments[run]["model"] for run in _runs(loaded, dataset)]
+        counts.update({"evaluate": len(models), "features": int("gradient-boosting" in models)})
+        for model in models:
+            counts.update(dict.fromkeys(TRAINED_BY[model], number))
+    return counts
+
+
+def _figures(plan):
+    return {rule.removeprefix("figure_"): n for rule, n in plan.items() if rule.startswith("figure_")}
 
 
 def test_the_demo_is_planned_in_full(pipeline):
@@ -19,8 +72,8 @@ def test_the_demo_is_planned_in_full(pipeline):
     plan = pipeline.planned()
     folds = sim["folds"]["k"] if "folds" in sim else sim["subjects"]
     assert plan["simulate"] == plan["epochs"] == sim["subjects"] * sim["nights"]
-    assert plan["train"] == plan["predict"] == folds and plan["report"] == plan["all"] == 1
-    assert sum(rule.startswith("figure_") for rule in plan) == 3 + 6
+    assert plan["train"] == plan["predict"] == folds and plan["report"] == plan["paper"] == plan["all"] == 1
+    assert _figures(plan) == dict.fromkeys([*OF_DATASET, *OF_RUN], 1)
 
 
 def test_explanations_are_a_target_of_their_own_and_compare_with_shuffled_labels(pipeline):
@@ -34,16 +87,82 @@ def test_explanations_are_a_target_of_their_own_and_compare_with_shuffled_labels
 def test_the_papers_run_fetches_sleep_edf_once_and_leaves_shhs_out_without_a_token(pipeline, monkeypatch):
     monkeypatch.delenv("NSRR_TOKEN", raising=False)
     plan = pipeline.planned()
-    assert plan["download_sleepedf"] == 153 and plan["epochs"] == 153 + 39 and plan["train"] == 20 + 10
-    assert plan["report"] == 2 and "download_shhs" not in plan
+    expected = _trainings(_loaded(), ["sleep-edf-20", "sleep-edf-78"])
+    assert plan["download_sleepedf"] == 153 and plan["epochs"] == 153 + 39
+    assert {rule: plan[rule] for rule in expected} == expected
+    assert plan["report"] == 2 and plan["paper"] == 1 and "download_shhs" not in plan
     printed = pipeline.run("--dry-run", "--quiet", "rules").stdout
     assert re.search(r"^left out: shhs: 329 of 329 recordings are not here .* NSRR_TOKEN .* path:", printed, flags=re.M)
 
 
-def test_with_a_token_all_three_datasets_are_run(pipeline, monkeypatch):
+def test_with_a_token_all_that_the_page_shows_of_three_datasets_is_planned_in_seconds(pipeline, monkeypatch):
     monkeypatch.setenv("NSRR_TOKEN", "1-secret")
+    began = time.monotonic()
     plan = pipeline.planned()
-    assert plan["download_shhs"] == 329 and plan["list_shhs"] == 1 and plan["train"] == 40 and plan["report"] == 3
+    assert time.monotonic() - began < 20  # 3.4 s where nothing else ran; it is to stay below 10
+    loaded = _loaded()
+    assert loaded.run == ["sleep-edf-20", "sleep-edf-78", "shhs"]
+    for dataset in loaded.run:
+        runs = {run: loaded.experiments[run] for run in _runs(loaded, dataset)}
+        assert {options["model"] for options in runs.values()} == TRAINED_BY.keys()
+        assert {options.get("protocol") for options in runs.values()} >= {"clean", "test-selected"}
+        assert len(loaded.families(list(runs))["paper"]) == 3  # seeds
+    expected = _trainings(loaded, loaded.run)
+    assert expected.keys() == {"evaluate", "features", *(rule for rules in TRAINED_BY.values() for rule in rules)}
+    assert {rule: plan[rule] for rule in expected} == expected
+    assert _figures(plan) == dict.fromkeys([*OF_DATASET, *OF_RUN], 3)
+    assert plan["download_shhs"] == 329 and plan["list_shhs"] == 1 and plan["report"] == 3 and plan["paper"] == 1
+
+
+@pytest.mark.parametrize(
+    "model, rules", [("yasa", {"predict_yasa": 3}), ("boosting", {"train_boosting": 3, "features": 1})]
+)
+def test_a_dataset_without_a_network_is_planned_without_what_needs_one(pipeline, model, rules):
+    pipeline.configure(datasets={"mini": {**SIMULATED, "experiments": [model]}})
+    plan = pipeline.planned()
+    of_run = ("confusion_matrix", "hypnograms", "calibration", "transitions", "agreement")
+    assert _figures(plan) == dict.fromkeys(["recordings", "stages", "f1_bars", *of_run], 1)
+    assert {rule: plan.get(rule) for rule in rules} == rules and plan["report"] == plan["paper"] == 1
+    unwanted = {rule for each in TRAINED_BY.values() for rule in each} | {"features", "cost", "explain", "architecture"}
+    assert not plan.keys() & (unwanted - rules.keys())
+
+
+def test_all_that_the_page_can_show_is_planned_on_simulated_nights(pipeline):
+    printed = pipeline.run("--dry-run", "--configfile", *_files(*SHIPPED["small"])).stdout
+    loaded = _loaded(*SHIPPED["small"])
+    planned = re.findall(r"output: results/sim-study/([\w-]+)/metrics\.json", printed)
+    assert sorted(planned) == sorted(_runs(loaded, "sim-study")) and loaded.run == ["sim-study"]
+    families = loaded.families(planned)
+    assert len(families["small"]) == 3 and len(families) == len(planned) - 2  # seeds; nothing else is run twice
+    options = {name: loaded.experiments[runs[0]] for name, runs in families.items()}
+    assert {each["model"] for each in options.values()} == TRAINED_BY.keys()
+    own = {name for name, each in options.items() if each["model"] == "se-resnet-bilstm"}
+    selected = {name for name in own if options[name]["protocol"] == "test-selected"}
+    clean = {**options["small"], "seed": 0, "protocol": "test-selected"}
+    assert len(selected) == 1 and options[selected.pop()] == clean and len(own) >= 1 + 1 + 5
+
+
+def test_ablations_are_planned_on_a_dataset_of_ones_choice(pipeline):
+    loaded = _loaded("ablations", run=["sleep-edf-78"])
+    plan = pipeline.planned("--configfile", *_files("ablations"), "--config", "run=[sleep-edf-78]")
+    expected = _trainings(loaded, ["sleep-edf-78"])
+    compared = yaml.safe_load((ROOT / "config" / "ablations.yaml").read_text())["compared"]
+    assert {*compared, "paper"} <= {*_runs(loaded, "sleep-edf-78")} and len(compared) >= 5
+    assert {rule: plan[rule] for rule in expected} == expected and plan["report"] == 1
+    # What is listed differs from the main experiment, or it would share its line of the tables.
+    assert {*compared} <= loaded.families(_runs(loaded, "sleep-edf-78")).keys()
+
+
+def test_every_shipped_file_is_known():
+    assert SHIPPED.keys() == {path.stem for path in (ROOT / "config").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", ["sampling", "stride", "ablations", "small"])
+def test_other_shipped_files_are_planned(pipeline, name):
+    loaded = _loaded(*SHIPPED[name])
+    plan = pipeline.planned("--configfile", *_files(*SHIPPED[name]))
+    expected = +_trainings(loaded, loaded.run)
+    assert {rule: plan[rule] for rule in expected} == expected and plan["report"] == plan["paper"] == 1
 
 
 @pytest.mark.parametrize("target", [[], ["results/shhs/recordings.tsv"]])
@@ -123,10 +242,10 @@ def test_a_changed_key_reruns_what_reads_it(finished, change, reruns, keeps):
 @pytest.mark.parametrize(
     "file, rerun",
     [
-        ("hypnolens/plots/tsne.py", {"figure_tsne", "report", "all"}),
+        ("hypnolens/plots/tsne.py", {"figure_tsne", "report", "paper", "all"}),
         ("hypnolens/metrics.py", {"train", "evaluate", "report"}),
         ("hypnolens/quality.py", {"epochs", "train", "report"}),
-        ("workflow/scripts/tables.py", {"tables", "report", "all"}),
+        ("workflow/scripts/tables.py", {"tables", "report", "paper", "all"}),
         ("hypnolens/logs.py", set()),
     ],
 )

@@ -2,6 +2,7 @@
 # Why: everything that more than one rule needs to know while Snakemake plans stands here; no rule does.
 import atexit
 import os
+import shlex
 import sys
 from contextlib import contextmanager
 from functools import cache
@@ -11,18 +12,31 @@ sys.path.insert(0, workflow.basedir)
 # Scripts run in environments that hold their tools but not hypnolens itself.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.getenv("PYTHONPATH")])))
 
+# What the page over all datasets quotes. Jobs are processes of their own, which inherit it.
+os.environ.setdefault("HYPNOLENS_COMMAND", shlex.join(["snakemake", *sys.argv[1:]]))
+
 from hypnolens import configuration, counts, datasets, folds, provenance
 from hypnolens.datasets import sleepedf
 from hypnolens.datasets.origins import ORIGINS
 from hypnolens.errors import HypnolensError
 from hypnolens.logs import failures
+from hypnolens.tsv import read_rows
 
 ROOT = Path(workflow.basedir)
 TABLES = ROOT / "config/tables"
 SIGNAL_KEYS = ("channel", "sampling_rate_hz", "trim_wake_min", "trim_rule")
 FOLD_KEYS = ("folds", "validation", "fold_seed")
 PREDICT_KEYS = ("normalisation", "across_gaps", "precision", "torch_threads")
-FIGURES = ("confusion_matrix", "hypnograms", "training_curves", "gradcam", "gallery", "tsne")
+OWN = "se-resnet-bilstm"
+# Figures of every experiment that is shown, of every network that is trained, and of hypnolens's own network.
+FIGURES = ("confusion_matrix", "hypnograms", "calibration", "transitions", "agreement")
+TRAINING_FIGURES = ("training_curves",)
+OWN_FIGURES = ("gradcam", "gallery", "tsne", "architecture")
+DATASET_FIGURES = ("recordings", "stages", "f1_bars")
+PAPER_TABLES = (
+    "overall", "stages", "methods", "protocols", "seeds", "ablations", "paired", "stride", "calibration", "transitions",
+    "sleep_statistics",
+)  # fmt: skip
 EXPLANATION_TABLES = ("alignment", "faithfulness", "removal", "sanity", "bands", "detectors", "context")
 EXPLANATION_FIGURES = ("faithfulness", "sanity", "bands", "night")
 # Correctly staged epochs of each stage of a recording that every method explains, and the seed of their draw.
@@ -87,24 +101,53 @@ def fold_table_of(dataset):
 
 
 @cache
-def folds_of(dataset):
-    """Numbers of the folds of a dataset."""
+def fold_list_of(dataset):
+    """The folds of a dataset, by subject."""
     subjects = [recording.subject for recording in recordings_of(dataset).values()]
     options = dataset_of(dataset)
     with one_line():
-        made = folds.make_folds(
+        return folds.make_folds(
             subjects,
             scheme=fold_table_of(dataset) or options["folds"],
             validation=options["validation"],
             seed=options["fold_seed"],
             dataset=dataset,
         )
-    return range(len(made))
+
+
+def folds_of(dataset):
+    """Numbers of the folds of a dataset."""
+    return range(len(fold_list_of(dataset)))
 
 
 def dataset_of(name):
     """Configuration of a dataset."""
     return CONFIGURATION.datasets[name]
+
+
+def model_of(run):
+    """The model of a run."""
+    return CONFIGURATION.experiments[run]["model"]
+
+
+def running(*models):
+    """Constraint of the wildcard `experiment`: the runs of some models; none is a pattern that matches nothing."""
+    return "|".join(run for run in CONFIGURATION.experiments if model_of(run) in models) or "(?!)"
+
+
+def runs_of(dataset):
+    """All runs on a dataset: those with figures, and those for the tables only."""
+    return [*dataset_of(dataset)["experiments"], *dataset_of(dataset)["compared"]]
+
+
+def families_of(dataset):
+    """The runs on a dataset, those together that differ in their seed only, by the name of the first one's experiment."""
+    return CONFIGURATION.families(runs_of(dataset))
+
+
+def shown_of(dataset):
+    """Runs with figures of their own: the first seed of each experiment that is not only compared."""
+    return [runs[0] for runs in families_of(dataset).values() if runs[0] in dataset_of(dataset)["experiments"]]
 
 
 @cache
@@ -119,8 +162,72 @@ def runnable():
 
 
 def all_reports(wildcards):
+    """Reports of the datasets that are run, and the page over all of them."""
+    return [*dataset_reports(wildcards), *["reports/paper.html"] * bool(runnable())]
+
+
+def dataset_reports(wildcards):
     """Reports of the datasets that are run."""
     return [f"reports/{dataset}/report.html" for dataset in runnable()]
+
+
+def shown_of_all(*patterns):
+    """Input function: files of every run that is shown, of all datasets that are run."""
+
+    def files(wildcards):
+        return [
+            pattern.format(dataset=dataset, experiment=run)
+            for dataset in runnable()
+            for run in shown_of(dataset)
+            for pattern in patterns
+        ]
+
+    return files
+
+
+def of_all_datasets(*names):
+    """Input function: tables of all datasets that are run."""
+
+    def files(wildcards):
+        return [f"reports/{dataset}/tables/{name}.tsv" for dataset in runnable() for name in names]
+
+    return files
+
+
+def costs_of_all(wildcards):
+    """Tables of time and score of the datasets on which hypnolens's own network was trained."""
+    return [f"reports/{dataset}/tables/cost.tsv" for dataset in runnable() if own_runs_of(dataset)]
+
+
+def studies_of_all(wildcards):
+    """What was run on each dataset, see hypnolens.paper.Study."""
+    return [study_of(dataset) for dataset in runnable()]
+
+
+def study_of(dataset):
+    """Families of a dataset with their runs, keys and protocols."""
+    families = families_of(dataset)
+    return {
+        "name": dataset,
+        "runs": families,
+        "options": {name: CONFIGURATION.experiments[runs[0]] for name, runs in families.items()},
+        "protocols": {name: protocol_on(dataset, runs[0]) for name, runs in families.items()},
+    }
+
+
+def datasets_of_all(wildcards):
+    """Configuration of the datasets that are run."""
+    return {dataset: dataset_of(dataset) for dataset in runnable()}
+
+
+def missing_of_all(wildcards):
+    """The paper's datasets that are not run, and why."""
+    published = [row["dataset"] for row in read_rows(TABLES / "paper.tsv")]
+    return {
+        name: listing_of(name).unavailable if name in CONFIGURATION.run else "not among run: of the configuration"
+        for name in published
+        if name not in runnable()
+    }
 
 
 def sleepedf_checksums(wildcards):
@@ -208,7 +315,7 @@ def twins(name):
 
     def files(wildcards):
         own = CONFIGURATION.experiments[wildcards.experiment]
-        there = dataset_of(wildcards.dataset)["experiments"]
+        there = runs_of(wildcards.dataset)
         shuffled = {**own, "shuffle_labels": True}
         found = [e for e in there if e != wildcards.experiment and CONFIGURATION.experiments[e] == shuffled]
         return [f"results/{wildcards.dataset}/{e}/fold-{wildcards.fold}/{name}" for e in found]
@@ -221,9 +328,50 @@ def explanation_pages(wildcards):
     return [
         f"reports/{dataset}/{experiment}/explanations.html"
         for dataset in runnable()
-        for experiment in dataset_of(dataset)["experiments"]
-        if not CONFIGURATION.experiments[experiment]["shuffle_labels"]
+        for experiment in shown_of(dataset)
+        if model_of(experiment) == OWN and not CONFIGURATION.experiments[experiment]["shuffle_labels"]
     ]
+
+
+def source_of(wildcards):
+    """Weights and card of the network whose features a linear probe reads, of the same fold."""
+    source = CONFIGURATION.experiments[wildcards.experiment]["features_of"]
+    base = f"results/{wildcards.dataset}/{source}/fold-{wildcards.fold}"
+    return {"model": f"{base}/model.safetensors", "card": f"{base}/model.json"}
+
+
+def source_options(wildcards):
+    """How the network whose features a linear probe reads sees a recording."""
+    source = CONFIGURATION.experiments[wildcards.experiment]["features_of"]
+    return {key: CONFIGURATION.experiments[source][key] for key in PREDICT_KEYS}
+
+
+def tested_in(wildcards):
+    """Recordings that a fold tests."""
+    tested = fold_list_of(wildcards.dataset)[int(wildcards.fold)].test
+    return [recording for recording in recordings_of(wildcards.dataset).values() if recording.subject in tested]
+
+
+def tested_names(wildcards):
+    """Names of the recordings that a fold tests."""
+    return [recording.name for recording in tested_in(wildcards)]
+
+
+def tested_signals(wildcards):
+    """Files of the signals of the recordings that a fold tests."""
+    return [literal(recording.psg) for recording in tested_in(wildcards) if recording.psg]
+
+
+def protocol_on(dataset, run):
+    """On what a run was trained and how its network was chosen, in a word."""
+    if model_of(run) == "yasa":
+        return "pre-trained on this cohort" if dataset_of(dataset)["kind"] == "shhs" else "pre-trained"
+    return CONFIGURATION.experiments[run].get("protocol", "clean")
+
+
+def protocol_of(wildcards):
+    """The same, of a rule's run."""
+    return protocol_on(wildcards.dataset, wildcards.experiment)
 
 
 def torch_threads(wildcards):
@@ -250,24 +398,74 @@ def of_each_experiment(pattern):
     """Input function: the file of a pattern for every experiment of a dataset."""
 
     def files(wildcards):
-        names = dataset_of(wildcards.dataset)["experiments"]
-        return [pattern.format(dataset=wildcards.dataset, experiment=name) for name in names]
+        return [pattern.format(dataset=wildcards.dataset, experiment=name) for name in runs_of(wildcards.dataset)]
 
     return files
 
 
-def histories_of_dataset(wildcards):
-    """Histories of all folds of all experiments of a dataset."""
+def of_each_shown(pattern):
+    """Input function: the file of a pattern for every run of a dataset that is shown."""
+
+    def files(wildcards):
+        return [pattern.format(dataset=wildcards.dataset, experiment=name) for name in shown_of(wildcards.dataset)]
+
+    return files
+
+
+def families_in_order(wildcards):
+    """The runs of each experiment on a dataset; the first is what the others are compared with."""
+    return families_of(wildcards.dataset)
+
+
+def protocol_pairs(wildcards):
+    """Runs of a dataset that differ only in where the pass that is kept is chosen: clean, test-selected."""
+    runs = {run: CONFIGURATION.experiments[run] for run in runs_of(wildcards.dataset)}
     return [
-        f"results/{wildcards.dataset}/{experiment}/fold-{fold}/history.tsv"
-        for experiment in dataset_of(wildcards.dataset)["experiments"]
+        [clean, selected]
+        for selected, options in runs.items()
+        if options.get("protocol") == "test-selected"
+        for clean in runs
+        if runs[clean] == {**options, "protocol": "clean"}
+    ]
+
+
+def lights_off_of(wildcards):
+    """Clock times at which the lights went off, by recording, where a table of the dataset knows them."""
+    return {name: found.lights_off for name, found in recordings_of(wildcards.dataset).items() if found.lights_off}
+
+
+def own_runs(wildcards):
+    """Runs of hypnolens's own network on a dataset."""
+    return own_runs_of(wildcards.dataset)
+
+
+def own_runs_of(dataset):
+    """The same, by the dataset's name."""
+    return [run for run in runs_of(dataset) if model_of(run) == OWN]
+
+
+def histories_of_dataset(wildcards):
+    """Histories of all folds of hypnolens's own networks on a dataset."""
+    return [
+        f"results/{wildcards.dataset}/{run}/fold-{fold}/history.tsv"
+        for run in own_runs(wildcards)
         for fold in folds_of(wildcards.dataset)
     ]
 
 
+def cost_of(wildcards):
+    """The table of time and score, where a network of hypnolens's own was trained."""
+    return [f"reports/{wildcards.dataset}/tables/cost.tsv"] * bool(own_runs(wildcards))
+
+
+def metrics_of_own(wildcards):
+    """Scores of hypnolens's own networks on a dataset."""
+    return [f"results/{wildcards.dataset}/{run}/metrics.json" for run in own_runs(wildcards)]
+
+
 def samplings_of_dataset(wildcards):
-    """How each experiment of a dataset takes its windows."""
-    names = dataset_of(wildcards.dataset)["experiments"]
+    """How each of hypnolens's own networks on a dataset takes its windows."""
+    names = own_runs(wildcards)
     return {name: {key: CONFIGURATION.experiments[name][key] for key in ("sampling", "stride")} for name in names}
 
 
@@ -278,9 +476,16 @@ def explanation_figures(wildcards):
 
 
 def figures_of_dataset(wildcards):
-    """All figures of a dataset and of all experiments on it."""
-    return [f"reports/{wildcards.dataset}/figures/{figure}.png" for figure in ("recordings", "stages", "cost")] + [
+    """All figures of a dataset and of the experiments that are shown."""
+    cost = ("cost",) * bool(own_runs(wildcards))
+    return [f"reports/{wildcards.dataset}/figures/{figure}.png" for figure in DATASET_FIGURES + cost] + [
         f"reports/{wildcards.dataset}/{experiment}/figures/{figure}.png"
-        for experiment in dataset_of(wildcards.dataset)["experiments"]
-        for figure in FIGURES
+        for experiment in shown_of(wildcards.dataset)
+        for figure in figures_of(experiment)
     ]
+
+
+def figures_of(run):
+    """Figures of a run, by what its model can show."""
+    trained = model_of(run) == OWN or model_of(run) in configuration.NETWORKS
+    return FIGURES + TRAINING_FIGURES * trained + OWN_FIGURES * (model_of(run) == OWN)

@@ -8,6 +8,8 @@ rule evaluate:
     output:
         metrics="results/{dataset}/{experiment}/metrics.json",
         by_recording="results/{dataset}/{experiment}/metrics_by_recording.tsv",
+        by_fold="results/{dataset}/{experiment}/metrics_by_fold.tsv",
+        by_subject="results/{dataset}/{experiment}/confusion_by_subject.tsv",
     log:
         "results/{dataset}/logs/evaluate/{experiment}.log",
     benchmark:
@@ -19,7 +21,8 @@ rule evaluate:
         mem_mb=4000,
         runtime=10,
     params:
-        seed=lambda wildcards: experiment_options(wildcards)["seed"],
+        seed=lambda wildcards: experiment_options(wildcards).get("seed", 0),
+        protocol=protocol_of,
         code=code_version("evaluate"),
     script:
         "../scripts/evaluate.py"
@@ -65,7 +68,7 @@ rule tables:
 rule cost:
     input:
         histories=histories_of_dataset,
-        metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
+        metrics=metrics_of_own,
     output:
         report(
             "reports/{dataset}/tables/cost.tsv",
@@ -88,3 +91,109 @@ rule cost:
         code=code_version("cost"),
     script:
         "../scripts/cost.py"
+
+
+rule compare:
+    input:
+        by_subject=of_each_experiment("results/{dataset}/{experiment}/confusion_by_subject.tsv"),
+        by_fold=of_each_experiment("results/{dataset}/{experiment}/metrics_by_fold.tsv"),
+    output:
+        families=report(
+            "reports/{dataset}/tables/families.tsv",
+            caption="../report/families.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "scores with intervals, seeds together"},
+        ),
+        paired=report(
+            "reports/{dataset}/tables/paired.tsv",
+            caption="../report/paired.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "paired comparison"},
+        ),
+        optimism="reports/{dataset}/tables/optimism.tsv",
+        optimism_by_fold="reports/{dataset}/tables/optimism_by_fold.tsv",
+        published="reports/{dataset}/tables/paper.tsv",
+    log:
+        "results/{dataset}/logs/compare.log",
+    benchmark:
+        "results/{dataset}/benchmarks/compare.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        families=families_in_order,
+        pairs=protocol_pairs,
+        code=code_version("compare", "config/tables/paper.tsv"),
+    script:
+        "../scripts/compare.py"
+
+
+rule calibration:
+    input:
+        predictions=of_each_fold("predictions.parquet"),
+    output:
+        reliability="reports/{dataset}/{experiment}/tables/reliability.tsv",
+        calibration="reports/{dataset}/{experiment}/tables/calibration.tsv",
+    log:
+        "results/{dataset}/logs/calibration/{experiment}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/calibration/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        code=code_version("calibration"),
+    script:
+        "../scripts/calibration.py"
+
+
+rule transitions:
+    input:
+        predictions=of_each_fold("predictions.parquet"),
+    output:
+        transitions="reports/{dataset}/{experiment}/tables/transitions.tsv",
+        pairs="reports/{dataset}/{experiment}/tables/transition_pairs.tsv",
+    log:
+        "results/{dataset}/logs/transitions/{experiment}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/transitions/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        code=code_version("transitions"),
+    script:
+        "../scripts/transitions.py"
+
+
+rule statistics:
+    input:
+        predictions=of_each_fold("predictions.parquet"),
+    output:
+        statistics="reports/{dataset}/{experiment}/tables/statistics.tsv",
+        agreement="reports/{dataset}/{experiment}/tables/agreement.tsv",
+    log:
+        "results/{dataset}/logs/statistics/{experiment}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/statistics/{experiment}.tsv"
+    conda:
+        "../../envs/yasa.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        lights_off=lights_off_of,
+        epochs="results/{dataset}/epochs",
+        code=code_version("statistics"),
+    script:
+        "../scripts/statistics.py"

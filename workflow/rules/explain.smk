@@ -50,3 +50,24 @@ rule embedding:
         code=code_version("embedding"),
     script:
         "../scripts/embedding.py"
+
+
+rule architecture:
+    input:
+        card="results/{dataset}/{experiment}/fold-0/model.json",
+    output:
+        "results/{dataset}/{experiment}/architecture.json",
+    log:
+        "results/{dataset}/logs/architecture/{experiment}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/architecture/{experiment}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_version("architecture"),
+    script:
+        "../scripts/architecture.py"

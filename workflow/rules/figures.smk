@@ -260,3 +260,150 @@ rule figure_tsne:
         code=code_version("figure", "hypnolens.plots.tsne"),
     script:
         "../scripts/figure.py"
+
+
+rule figure_calibration:
+    input:
+        reliability="reports/{dataset}/{experiment}/tables/reliability.tsv",
+        calibration="reports/{dataset}/{experiment}/tables/calibration.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/calibration.png",
+            caption="../report/calibration.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "calibration"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/calibration.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/calibration.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/calibration.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="calibration",
+        code=code_version("figure", "hypnolens.plots.calibration"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_transitions:
+    input:
+        transitions="reports/{dataset}/{experiment}/tables/transitions.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/transitions.png",
+            caption="../report/transitions.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "accuracy around transitions"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/transitions.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/transitions.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/transitions.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="transitions",
+        code=code_version("figure", "hypnolens.plots.transitions"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_agreement:
+    input:
+        statistics="reports/{dataset}/{experiment}/tables/statistics.tsv",
+        agreement="reports/{dataset}/{experiment}/tables/agreement.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/agreement.png",
+            caption="../report/agreement.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "sleep statistics"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/agreement.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/agreement.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/agreement.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="agreement",
+        code=code_version("figure", "hypnolens.plots.agreement"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_architecture:
+    input:
+        architecture="results/{dataset}/{experiment}/architecture.json",
+    output:
+        png=report(
+            "reports/{dataset}/{experiment}/figures/architecture.png",
+            caption="../report/architecture.rst",
+            category="{dataset}",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "architecture"},
+        ),
+        svg="reports/{dataset}/{experiment}/figures/architecture.svg",
+    log:
+        "results/{dataset}/logs/figures/{experiment}/architecture.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/{experiment}/architecture.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="architecture",
+        code=code_version("figure", "hypnolens.plots.architecture"),
+    script:
+        "../scripts/figure.py"
+
+
+rule figure_f1_bars:
+    input:
+        families="reports/{dataset}/tables/families.tsv",
+        paper="reports/{dataset}/tables/paper.tsv",
+    output:
+        png=report(
+            "reports/{dataset}/figures/f1_bars.png",
+            caption="../report/f1_bars.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "F1 by stage, the paper's and ours"},
+        ),
+        svg="reports/{dataset}/figures/f1_bars.svg",
+    log:
+        "results/{dataset}/logs/figures/f1_bars.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figures/f1_bars.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        figure="f1_bars",
+        code=code_version("figure", "hypnolens.plots.f1_bars"),
+    script:
+        "../scripts/figure.py"

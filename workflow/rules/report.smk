@@ -7,11 +7,12 @@ rule report:
         recordings="results/{dataset}/recordings.tsv",
         counts="reports/{dataset}/tables/counts.tsv",
         differing="reports/{dataset}/tables/differing.tsv",
-        cost="reports/{dataset}/tables/cost.tsv",
+        cost=cost_of,
         folds="results/{dataset}/folds.tsv",
+        families="reports/{dataset}/tables/families.tsv",
         metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
         cards=of_each_experiment("results/{dataset}/{experiment}/fold-0/model.json"),
-        tables=of_each_experiment("reports/{dataset}/{experiment}/tables/stages.tsv"),
+        tables=of_each_shown("reports/{dataset}/{experiment}/tables/stages.tsv"),
         figures=figures_of_dataset,
     output:
         scores="reports/{dataset}/tables/scores.tsv",
@@ -34,7 +35,51 @@ rule report:
         runtime=10,
     params:
         dataset=lambda wildcards: dataset_of(wildcards.dataset),
-        experiments=lambda wildcards: dataset_of(wildcards.dataset)["experiments"],
+        experiments=lambda wildcards: shown_of(wildcards.dataset),
+        runs=lambda wildcards: runs_of(wildcards.dataset),
         code=code_version("report", "workflow/notebooks/report.ipynb"),
     script:
         "../scripts/report.py"
+
+
+rule paper:
+    input:
+        tables=of_all_datasets("families", "paired", "optimism"),
+        costs=costs_of_all,
+        shown=shown_of_all(
+            "reports/{dataset}/{experiment}/tables/stages.tsv",
+            "reports/{dataset}/{experiment}/tables/calibration.tsv",
+            "reports/{dataset}/{experiment}/tables/transitions.tsv",
+            "reports/{dataset}/{experiment}/tables/agreement.tsv",
+        ),
+        reports=dataset_reports,  # after all figures
+    output:
+        tables=expand("reports/tables/{table}.tsv", table=PAPER_TABLES),
+        latex=expand("reports/tables/{table}.tex", table=PAPER_TABLES),
+        made="reports/tables/made.json",
+        notebook="reports/paper.ipynb",
+        html=report(
+            "reports/paper.html",
+            caption="../report/paper.rst",
+            category="all datasets",
+            labels={"experiment": "all", "what": "the paper's page"},
+        ),
+    log:
+        "results/logs/paper.log",
+    benchmark:
+        "results/benchmarks/paper.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        studies=studies_of_all,
+        datasets=datasets_of_all,
+        missing=missing_of_all,
+        code=code_version(
+            "paper", "workflow/notebooks/paper.ipynb", "config/tables/paper.tsv", "config/tables/methods.tsv"
+        ),
+    script:
+        "../scripts/paper.py"

@@ -13,6 +13,8 @@ rule train:
         "results/{dataset}/logs/train/{experiment}/fold-{fold}.log",
     benchmark:
         "results/{dataset}/benchmarks/train/{experiment}/fold-{fold}.tsv"
+    wildcard_constraints:
+        experiment=running(OWN),
     conda:
         "../../envs/train.yaml"
     threads: torch_threads
@@ -22,6 +24,7 @@ rule train:
         gpu=1,
     params:
         experiment=experiment_options,
+        networks="hypnolens.model",
         # No declared output: Snakemake deletes those of a killed job, and this file is what the job goes on from.
         checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",
         epochs="results/{dataset}/epochs",
@@ -41,6 +44,8 @@ rule predict:
         "results/{dataset}/logs/predict/{experiment}/fold-{fold}.log",
     benchmark:
         "results/{dataset}/benchmarks/predict/{experiment}/fold-{fold}.tsv"
+    wildcard_constraints:
+        experiment=running(OWN),
     conda:
         "../../envs/train.yaml"
     threads: torch_threads
@@ -50,6 +55,7 @@ rule predict:
         gpu=1,
     params:
         options=predict_options,
+        networks="hypnolens.model",
         epochs="results/{dataset}/epochs",
         code=code_version("predict"),
     script:

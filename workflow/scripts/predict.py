@@ -1,5 +1,6 @@
 """Stage the test recordings of one fold."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
 from hypnolens.inference import predictions_of, probabilities
 from hypnolens.logs import logged
-from hypnolens.models import read_model
+from hypnolens.models import read_network
 from hypnolens.normalisation import normalise
 
 with logged(snakemake.log[0]):
@@ -17,7 +18,8 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(options.pop("torch_threads"))
     folder = Path(snakemake.params.epochs)
     names = read_folds(Path(snakemake.input.folds), int(snakemake.wildcards.fold))["test"]
-    model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
+    build = import_module(snakemake.params.networks).build
+    model = read_network(Path(snakemake.input.model), Path(snakemake.input.card), build)
     kind = options.pop("normalisation")
     tested = (normalise(read_epochs(folder / f"{name}.safetensors"), kind) for name in names)
     frames = [predictions_of(epochs, probabilities(model, epochs, **options)) for epochs in tested]

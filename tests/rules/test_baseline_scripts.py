@@ -1,0 +1,116 @@
+"""Scripts of the baselines, run as Snakemake runs them, each compared with what the library gives step by step."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.linear_model import LogisticRegression
+
+from hypnolens.baselines import boosting, yasa_stager
+from hypnolens.baselines.band_features import features_of
+from hypnolens.epochs import read_epochs
+from hypnolens.model import build, to_microvolts
+from hypnolens.normalisation import normalise
+from hypnolens.predictions import PROBABILITIES
+from hypnolens.stages import STAGES
+from tests.rules.conftest import EXPERIMENT, run_script
+
+WILDCARDS = {"dataset": "d", "experiment": "e", "fold": "1"}
+TESTED = "b"
+COLUMNS = ["recording", "subject", "epoch_index", "onset_s", "stage_true", "stage_pred", *PROBABILITIES]
+
+
+def _epochs(chain, name=TESTED):
+    return read_epochs(chain.folder / f"{name}.safetensors")
+
+
+def _trained(chain):
+    """The recording on the training side; the one on the validation side is not used."""
+    sides = pd.read_table(chain.files["folds.tsv"]).query("fold == 1")
+    (name,) = sides.loc[sides["split"] == "train", "recording"]
+    return _epochs(chain, name)
+
+
+def _psg(chain):
+    return str(chain.folder / f"{TESTED}-PSG.edf")
+
+
+def _checked_run(script, chain, folder, *, params, **files):
+    """Probabilities ``(n_epochs, 5)`` and card that a script leaves, if both say what they should."""
+    out = {"predictions": str(folder / "predictions.parquet"), "card": str(folder / "model.json")}
+    run_script(script, folder, input={"folds": chain.files["folds.tsv"], **files}, output=out,
+               params={"epochs": str(chain.folder), **params}, wildcards=WILDCARDS)  # fmt: skip
+    rows, epochs = pd.read_parquet(out["predictions"]), _epochs(chain)
+    assert list(rows.columns) == COLUMNS and (rows["recording"] == TESTED).all()
+    assert rows["epoch_index"].tolist() == epochs.epoch_index.tolist()
+    assert rows["stage_true"].tolist() == [STAGES[code] for code in epochs.stage]
+    found = rows[PROBABILITIES].to_numpy()
+    assert rows["stage_pred"].tolist() == [STAGES[code] for code in found.argmax(axis=1)]
+    card = json.loads(Path(out["card"]).read_text())
+    assert (card["dataset"], card["fold"], card["sampling_rate_hz"]) == ("d", 1, 100)
+    assert card["experiment"] == params["experiment"] and card["recordings"]["test"] == [TESTED]
+    assert "version_numpy" in card["made"]
+    return found, card
+
+
+def test_trees_are_grown_on_the_training_side(chain, tmp_path):
+    features = str(tmp_path / "features.parquet")
+    run_script("features", tmp_path, input={"recordings": chain.files["recordings.tsv"]},
+               output={"features": features}, params={"epochs": str(chain.folder)})  # fmt: skip
+    table = pd.read_parquet(features)
+    assert table["recording"].value_counts().to_dict() == {"a": 11, "b": 12, "c": 13}
+    assert (table.dtypes.iloc[2:] == np.float32).all()
+    params = {"experiment": {"model": "gradient-boosting", "seed": 3}}
+    found, card = _checked_run("train_boosting", chain, tmp_path, params=params, features=features)
+    trained = _trained(chain)
+    model = boosting.fit(features_of(trained), trained.stage, seed=3)
+    expected = model.predict_proba(features_of(_epochs(chain)))
+    np.testing.assert_allclose(found[:, model.classes_], expected, rtol=1e-6)
+    assert card["recordings"]["train"] == [trained.recording]
+
+
+@pytest.mark.parametrize("kind", ["none", "spectrum"])
+def test_a_probe_reads_the_frozen_features_of_a_network(chain, tmp_path, kind):
+    source = {"normalisation": kind, "precision": "fp32", "torch_threads": 1, "across_gaps": False}
+    params = {"experiment": {"model": "linear-probe", "features_of": "x", "seed": 0}, "source": source}
+    files = {"model": chain.models[1], "card": chain.cards[1]}
+    found, _ = _checked_run("train_probe", chain, tmp_path, params=params, **files)
+    network = build(EXPERIMENT, 100.0)
+    network.load_state_dict(load_file(chain.models[1]))
+    network.eval()
+
+    def features(epochs):  # an epoch at a time
+        seen = normalise(epochs, kind)
+        with torch.no_grad():
+            rows = [
+                network.features(to_microvolts(row[None], seen.scale_uv, torch.device("cpu"))) for row in seen.signal
+            ]
+        return torch.cat(rows).double().numpy()
+
+    trained = features(_trained(chain))
+    spread = trained.std(axis=0)
+    spread[spread == 0] = 1
+    standard = [(x - trained.mean(axis=0)) / spread for x in (trained, features(_epochs(chain)))]
+    model = LogisticRegression(max_iter=1000, tol=1e-6).fit(standard[0], _trained(chain).stage)
+    np.testing.assert_allclose(found[:, model.classes_], model.predict_proba(standard[1]), atol=1e-3)
+
+
+def test_yasa_stages_the_files_of_the_test_side(chain, tmp_path):
+    params = {"experiment": {"model": "yasa"}, "recordings": [TESTED]}
+    found, card = _checked_run("stage_yasa", chain, tmp_path, params=params, psg=[_psg(chain)])
+    np.testing.assert_array_equal(found, yasa_stager.probabilities(Path(_psg(chain)), _epochs(chain)))
+    assert card["pretrained"].startswith("YASA 0.") and card["recordings"] == {"test": [TESTED]}
+    assert len((tmp_path / "logs" / "stage_yasa.log").read_text()) == 0
+
+
+def test_a_recording_that_yasa_cannot_read_is_one_line(chain, tmp_path):
+    params = {"epochs": str(chain.folder), "experiment": {"model": "yasa"}, "recordings": [TESTED]}
+    files = {"folds": chain.files["folds.tsv"], "psg": [str(tmp_path / "gone-PSG.edf")]}
+    with pytest.raises(SystemExit):
+        run_script("stage_yasa", tmp_path, input=files, params=params, wildcards=WILDCARDS)
+    (line,) = (tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()
+    assert line.startswith("b: ") and line.endswith("does not exist; correct the path, or fetch the file")

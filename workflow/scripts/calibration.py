@@ -1,0 +1,10 @@
+"""Compare probabilities with how often they were right."""
+
+from hypnolens.calibration import calibration_table, reliability
+from hypnolens.logs import logged
+from hypnolens.predictions import read_predictions
+
+with logged(snakemake.log[0]):
+    predictions = read_predictions(snakemake.input.predictions)
+    reliability(predictions).to_csv(snakemake.output.reliability, sep="\t", index=False, na_rep="nan")
+    calibration_table(predictions, seed=0).to_csv(snakemake.output.calibration, sep="\t", index=False, na_rep="nan")

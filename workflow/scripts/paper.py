@@ -1,0 +1,26 @@
+"""Write the tables over all datasets, execute the notebook that shows them, and export it as one page."""
+
+import json
+import os
+from pathlib import Path
+
+from hypnolens import paper
+from hypnolens.logs import logged
+from hypnolens.provenance import record
+from hypnolens.reporting import execute, export
+from hypnolens.tables import read_table
+
+with logged(snakemake.log[0]):
+    params, output = snakemake.params, snakemake.output
+    studies = [paper.Study(**study) for study in params.studies]
+    folder = Path(snakemake.scriptdir).resolve().parents[1] / "config" / "tables"
+    published = [read_table(folder / f"{name}.tsv") for name in ("paper", "methods")]
+    tables = paper.tables(studies, *published)
+    for tsv, latex in zip(map(Path, output.tables), map(Path, output.latex), strict=True):
+        tables[tsv.stem].to_csv(tsv, sep="\t", index=False, na_rep="-")
+        paper.write_latex(tables[tsv.stem], latex)
+    Path(output.made).write_text(json.dumps(record(), indent=2) + "\n", encoding="utf-8")
+    parameters = {"studies": params.studies, "datasets": params.datasets, "missing": params.missing}
+    parameters["command"] = os.environ["HYPNOLENS_COMMAND"]
+    execute(Path(snakemake.scriptdir).parent / "notebooks" / "paper.ipynb", Path(output.notebook), parameters)
+    export(Path(output.notebook), Path(output.html), title="hypnolens: the paper's page")

@@ -1,0 +1,32 @@
+"""Grow the trees of one fold and stage its test recordings; the validation side is not used, as nothing is chosen."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hypnolens.baselines.band_features import read_features
+from hypnolens.baselines.boosting import fit, probabilities
+from hypnolens.baselines.classifiers import write_card
+from hypnolens.epochs import read_epochs
+from hypnolens.folds import read_folds
+from hypnolens.logs import logged
+from hypnolens.predictions import predictions_of
+from hypnolens.provenance import record
+
+with logged(snakemake.log[0]):
+    wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
+    folder = Path(snakemake.params.epochs)
+    recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
+    train, test = (
+        [read_epochs(folder / f"{name}.safetensors", signal=False) for name in recordings[split]]
+        for split in ("train", "test")
+    )
+    features, tested = (read_features(Path(snakemake.input.features), side) for side in (train, test))
+    stages = np.concatenate([epochs.stage for epochs in train])
+    model = fit(np.concatenate(features), stages, seed=experiment["seed"])
+    frames = [predictions_of(epochs, probabilities(model, x)) for epochs, x in zip(test, tested, strict=True)]
+    pd.concat(frames, ignore_index=True).to_parquet(snakemake.output.predictions, index=False)
+    made = {"recordings": recordings, "sampling_rate_hz": train[0].rate, "made": record()}
+    card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": experiment, **made}
+    write_card(Path(snakemake.output.card), card)

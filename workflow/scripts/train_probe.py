@@ -1,0 +1,38 @@
+"""Fit a linear probe to the features of another experiment's network of the same fold; validation is not used."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from hypnolens.baselines.classifiers import write_card
+from hypnolens.baselines.linear_probe import fit, frozen, probabilities
+from hypnolens.epochs import read_epochs
+from hypnolens.folds import read_folds
+from hypnolens.logs import logged
+from hypnolens.models import read_model
+from hypnolens.normalisation import normalise
+from hypnolens.predictions import predictions_of
+from hypnolens.provenance import record
+
+with logged(snakemake.log[0]):
+    wildcards, source = snakemake.wildcards, dict(snakemake.params.source)
+    torch.set_num_threads(source["torch_threads"])
+    folder = Path(snakemake.params.epochs)
+    recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
+    train, test = (
+        [read_epochs(folder / f"{name}.safetensors", mapped=True) for name in recordings[split]]
+        for split in ("train", "test")
+    )
+    network = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
+    features, tested = (
+        frozen(network, (normalise(epochs, source["normalisation"]) for epochs in side), precision=source["precision"])
+        for side in (train, test)
+    )
+    model = fit(np.concatenate(features), np.concatenate([epochs.stage for epochs in train]))
+    frames = [predictions_of(epochs, probabilities(model, x)) for epochs, x in zip(test, tested, strict=True)]
+    pd.concat(frames, ignore_index=True).to_parquet(snakemake.output.predictions, index=False)
+    made = {"recordings": recordings, "sampling_rate_hz": train[0].rate, "made": record()}
+    card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": dict(snakemake.params.experiment)}
+    write_card(Path(snakemake.output.card), {**card, **made})
