@@ -49,7 +49,7 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
     except Exception as error:
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.error("%s", traceback.format_exc())
-        logger.error("unexpected %s: %s", type(error).__name__, error)
+        logger.error("unexpected %s: %s", type(error).__name__, " ".join(str(error).split()))
         raise
     finally:
         for source in sources:

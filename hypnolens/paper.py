@@ -248,10 +248,11 @@ def tables(studies: Sequence[Study], paper: pd.DataFrame, methods: pd.DataFrame)
 
 
 def write_latex(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as LaTeX with the rules of the package booktabs; its label is ``tab:`` and the file's name."""
+    """Write a table as LaTeX with the rules of the package booktabs; caption and label are of the file's name."""
     named = table.rename(columns=lambda column: column.replace("_", " "))
     form = "l" * len(table.columns)
-    latex = named.to_latex(index=False, escape=True, na_rep="-", label=f"tab:{path.stem}", column_format=form)
+    caption, label = path.stem.replace("_", " ").capitalize(), f"tab:{path.stem}"
+    latex = named.to_latex(index=False, escape=True, na_rep="-", column_format=form, caption=caption, label=label)
     path.write_text(latex, encoding="utf-8")
 
 

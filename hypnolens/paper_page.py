@@ -57,9 +57,9 @@ class PaperPage:
         warning = f"**{', '.join(simulated)}: simulated nights. Nothing here says how well real ones are staged.**\n\n"
         display(Markdown(
             f"# Single-channel sleep staging: the paper's figures, and ours\n\n{warning if simulated else ''}"
-            f"The paper: {PAPER}. Scores pool the test epochs of all folds; every epoch is scored once, by a "
-            "network that was not trained on its subject. Intervals are 95 %, over subjects, unless it says otherwise. "
-            f"Tables are also in `reports/tables/`, as TSV and LaTeX.\n\n{links}"
+            f"The paper: {PAPER}. Scores pool the test epochs of all folds; every epoch is staged once, by a network "
+            "that was not trained on its subject (a pre-trained stager may have been). Intervals are 95 %, over subjects, "
+            f"unless it says otherwise. Tables are also in `reports/tables/`, as TSV and LaTeX.\n\n{links}"
         ))  # fmt: skip
 
     def show(self) -> None:
@@ -236,13 +236,12 @@ def sentences(dataset: Mapping[str, Any], card: Mapping[str, Any], study: Study)
     """What was done with a dataset, from its configuration and the main network's card."""
     kept, folds, channel = dataset["trim_wake_min"], dataset["folds"], " or ".join(dataset["channel"])
     groups = f"{folds['k']} groups of subjects" if isinstance(folds, Mapping) else folds
-    n_train, n_validation, n_test = (len(card["recordings"].get(side, [])) for side in ("train", "validation", "test"))
+    sides = {side: len(names) for side, names in card["recordings"].items()}
     found = [
         f"Channel ({channel}), {card['sampling_rate_hz']:g} Hz, in 30-s epochs with the stages W, N1, N2, N3 and R.",
         "All wake was kept." if kept is None else f"{kept:g} min of wake were kept on each side of sleep.",
         f"Movement and unscored epochs were dropped ({dataset['trim_rule']}).",
-        f"Folds: {groups}, by subject; in fold 0, "
-        f"{n_train} recordings to train on, {n_validation} to validate and {n_test} to test.",
+        f"Folds: {groups}, by subject; recordings in fold 0: {', '.join(f'{side} {n}' for side, n in sides.items())}.",
     ]
     e = card["experiment"]
     if "width" in e:
