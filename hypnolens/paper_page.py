@@ -58,8 +58,8 @@ class PaperPage:
         display(Markdown(
             f"# Single-channel sleep staging: the paper's figures, and ours\n\n{warning if simulated else ''}"
             f"The paper: {PAPER}. Scores pool the test epochs of all folds; every epoch is staged once, by a network "
-            "that was not trained on its subject (a pre-trained stager may have been). Intervals are 95 %, over subjects, "
-            f"unless it says otherwise. Tables are also in `reports/tables/`, as TSV and LaTeX.\n\n{links}"
+            "that was not trained on its subject (a pre-trained stager may have been). Intervals are 95 %, over "
+            f"subjects, unless it says otherwise. Tables are also in `reports/tables/`, as TSV and LaTeX.\n\n{links}"
         ))  # fmt: skip
 
     def show(self) -> None:
