@@ -15,6 +15,7 @@ MARKERS = {
 def draw(cost: str) -> Figure:
     """Draw from ``cost.tsv``."""
     table = pd.read_table(cost)
+    several = table["stride"].nunique() > 1  # one number beside every point says nothing, and they overlap
     figure, axis = new(3.2, width=5.6)
     for sampling, rows in table.groupby("sampling"):
         marker, colour, label = MARKERS[str(sampling)]
@@ -24,7 +25,7 @@ def draw(cost: str) -> Figure:
             rows["seconds_a_pass"], rows["macro_f1"], yerr=error, marker=marker, color=colour, linestyle="none",
             elinewidth=0.7, capsize=2, label=f"{sampling}: {label}",
         )  # fmt: skip
-        for row in rows.itertuples():
+        for row in rows.itertuples() if several else ():
             axis.annotate(
                 f"{row.stride}", (row.seconds_a_pass, row.macro_f1), xytext=(5, 3), textcoords="offset points"
             )
@@ -32,7 +33,8 @@ def draw(cost: str) -> Figure:
     for formatted in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
         formatted(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set(xlabel="seconds a training pass (validation included)", ylabel="macro-F1")
-    axis.set_title("numbers: stride; bars: 95 % interval over subjects", fontsize="small", loc="left")
+    strides = "numbers: stride" if several else f"all with stride {table['stride'].iloc[0]}"
+    axis.set_title(f"{strides}; bars: 95 % interval over subjects", fontsize="small", loc="left")
     axis.legend(frameon=False, loc="lower right")
     axis.grid(alpha=0.3)
     return figure
