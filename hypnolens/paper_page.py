@@ -89,7 +89,7 @@ class PaperPage:
         self._table("overall")
         self._say(
             "Here: mean over the seeds of the main experiment; its interval is over subjects. Difference: ours minus "
-            "the paper's. The paper gives no intervals; `paper_in_ci95` says whether its value lies in ours."
+            "the paper's. The paper gives no intervals; `paper in ci95` says whether its value lies in ours."
         )
         self._per_dataset(lambda study: self._figures(study, "f1_bars"))
 
@@ -117,7 +117,7 @@ class PaperPage:
         self._say(
             "Clean: the pass that is kept is chosen on validation subjects. Test-selected: on the test fold itself, as "
             "several published codes do. Both runs have the same seed and the same passes and differ in nothing else. "
-            "Optimism is what the second adds. `folds_below`: folds in which its macro-F1, by which it chooses, is "
+            "Optimism is what the second adds. Folds below: folds in which its macro-F1, by which it chooses, is "
             "lower than the clean one's."
         )
 
@@ -199,7 +199,7 @@ class PaperPage:
         if table.empty:
             display(Markdown(empty))
         else:
-            show_table(table)
+            show_table(table.rename(columns=lambda column: column.replace("_", " ")), wrapped=True)
 
     def _say(self, text: str) -> None:
         display(Markdown(text))

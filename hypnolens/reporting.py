@@ -21,7 +21,8 @@ from hypnolens.tsv import read_rows
 
 STYLE = (
     "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } "
-    ".wide td, .wide th { white-space: nowrap !important }"
+    ".wide td, .wide th { white-space: nowrap !important } "
+    ".wrapped td, .wrapped th { white-space: normal !important; font-size: 85%; padding: 0.3em !important }"
 )
 """A line length that can be read, and tables that scroll by themselves where they are wider."""
 
@@ -272,9 +273,10 @@ def anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def show_table(table: pd.DataFrame) -> None:
-    """Display a table, which scrolls by itself where it is wide."""
-    display(HTML(f'<div class="wide">{table.head(MOST_ROWS).to_html(index=False, border=0)}</div>'))
+def show_table(table: pd.DataFrame, *, wrapped: bool = False) -> None:
+    """Display a table, which scrolls by itself where it is wide, or has its words wrapped."""
+    kind = "wide wrapped" if wrapped else "wide"
+    display(HTML(f'<div class="{kind}">{table.head(MOST_ROWS).to_html(index=False, border=0)}</div>'))
     if len(table) > MOST_ROWS:
         display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
 
