@@ -38,7 +38,7 @@ ARCHITECTURE = {
 NETWORKS = ("chambon2018", "deepsleepnet", "usleep", "attnsleep")
 """Published networks that are trained as hypnolens's own is."""
 
-READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of", "seed"}, "yasa": set()}
+READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of"}, "yasa": set()}
 """All that the other models read of an experiment."""
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from hypnolens.devices import arithmetic
 from hypnolens.epochs import Epochs
 from hypnolens.model import Network, slide, to_microvolts
-from hypnolens.predictions import predictions_of as predictions_of
 from hypnolens.windows import window_positions
 
 CHUNK = 128

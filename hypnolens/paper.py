@@ -39,12 +39,15 @@ class Study:
         Keys of each family's experiment.
     protocols
         On what each family was trained and how its network was chosen.
+    figures
+        Figures of the main family's first run.
     """
 
     name: str
     runs: Mapping[str, Sequence[str]]
     options: Mapping[str, Mapping[str, Any]]
     protocols: Mapping[str, str]
+    figures: Sequence[str]
 
     @property
     def main(self) -> str:

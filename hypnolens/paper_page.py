@@ -1,6 +1,6 @@
 """The paper's page: every table and figure over all datasets that were run, beside what is published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,17 +180,18 @@ class PaperPage:
 
     def methodology(self) -> None:
         """What was done, in sentences filled from the configuration; versions, hardware, run time, command."""
-        for study in self.studies:
-            if len(self.studies) > 1:
-                display(Markdown(f"### {study.name}"))
-            card = read_json(Path("results") / study.name / study.runs[study.main][0] / "fold-0" / "model.json")
+
+        def say(study: Study) -> None:
+            card = _card(study)
             display(Markdown(" ".join(sentences(self.datasets[study.name], card, study))))
             display(Markdown("The main experiment, as configured:"))
             show_table(_pairs(card["experiment"]))
-            display(Markdown("Made with (training of fold 0):"))
+            display(Markdown("Made with (fold 0):"))
             show_table(_pairs(card["made"]))
             display(Markdown("Run time, summed over the jobs of each rule:"))
             show_table(_run_time(study.name))
+
+        self._per_dataset(say)
         display(Markdown(f"This page was made with:\n\n```\n{self.command}\n```"))
         show_table(_pairs(self.made))
 
@@ -204,7 +205,7 @@ class PaperPage:
     def _say(self, text: str) -> None:
         display(Markdown(text))
 
-    def _per_dataset(self, draw: Any) -> None:
+    def _per_dataset(self, draw: Callable[[Study], None]) -> None:
         for study in self.studies:
             if len(self.studies) > 1:
                 display(Markdown(f"### {study.name}"))
@@ -217,16 +218,12 @@ class PaperPage:
 
     def _of_main(self, *names: str) -> None:
         def draw(study: Study) -> None:
-            run = study.runs[study.main][0]
-            card = read_json(Path("results") / study.name / run / "fold-0" / "model.json")
-            drawn = False
+            run, card = study.runs[study.main][0], _card(study)
             for name in names:
-                path = Path("reports") / study.name / run / "figures" / f"{name}.png"
-                if path.exists():
-                    drawn = True
-                    show_figure(path)
+                if name in study.figures:
+                    show_figure(Path("reports") / study.name / run / "figures" / f"{name}.png")
                     display(Markdown(f"*{study.name}, {run}. {caption(name, card)}*"))
-            if not drawn:
+            if not set(names) & set(study.figures):
                 display(Markdown(f"{study.name}: {study.main} has no such figure."))
 
         self._per_dataset(draw)
@@ -263,6 +260,11 @@ def sentences(dataset: Mapping[str, Any], card: Mapping[str, Any], study: Study)
             f"{'the test fold' if e['protocol'] == 'test-selected' else 'validation subjects'} is kept.",
         ]
     return [*found, f"Seeds: {len(study.runs[study.main])}."]
+
+
+def _card(study: Study) -> dict[str, Any]:
+    """Card of the main family's first run, fold 0."""
+    return read_json(Path("results") / study.name / study.runs[study.main][0] / "fold-0" / "model.json")
 
 
 def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:

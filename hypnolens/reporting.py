@@ -76,7 +76,8 @@ class Page:
     dataset
         Name of the dataset; its files are found below ``results/`` and ``reports/`` of the current folder.
     experiments
-        Names of the runs on it that have figures.
+        Figures of the runs on it that have some, by the run's name. What is there besides may be of another
+        configuration.
     runs
         Names of all runs on it.
     options
@@ -84,9 +85,9 @@ class Page:
     """
 
     def __init__(
-        self, dataset: str, experiments: Sequence[str], runs: Sequence[str], options: Mapping[str, Any]
+        self, dataset: str, experiments: Mapping[str, Sequence[str]], runs: Sequence[str], options: Mapping[str, Any]
     ) -> None:
-        self.dataset, self.shown, self.names, self.options = dataset, list(experiments), list(runs), options
+        self.dataset, self.shown, self.names, self.options = dataset, experiments, list(runs), options
         self.results, self.reports = Path("results") / dataset, Path("reports") / dataset
         self.metrics = {name: read_json(self.results / name / "metrics.json") for name in self.names}
         self.cards = {name: read_json(self.results / name / "fold-0" / "model.json") for name in self.names}
@@ -215,9 +216,8 @@ class Page:
         show_heading(f"Experiment {name}")
         show_table(stage_table(self.metrics[name]))
         for figure in FIGURES:
-            # Which figures there are depends on the model.
-            if (path := self.reports / name / "figures" / f"{figure}.png").exists():
-                show_figure(path)
+            if figure in self.shown[name]:
+                show_figure(self.reports / name / "figures" / f"{figure}.png")
                 display(Markdown(f"*{caption(figure, self.cards[name])}*"))
 
     def methods(self) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import edfio
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from hypnolens.epochs import Epochs
+from hypnolens.predictions import PROBABILITIES
 from tests.server import Server
 
 # Tiny networks are slower on two threads, and many times so where something else computes.
@@ -99,6 +101,20 @@ def make_epochs(stages, *, index=None, name="R1", rate=100.0, seed=0) -> Epochs:
         dropped={"movement": 0, "unscored": 0, "trimmed": 0},
         flags=[],
     )
+
+
+def make_predictions(rows):
+    """Predictions from true stage, predicted stage, and probability of the latter."""
+    frame = pd.DataFrame(0.0, index=range(len(rows)), columns=PROBABILITIES)
+    for row, (_, predicted, sure) in enumerate(rows):
+        frame.loc[row] = (1 - sure) / 4
+        frame.loc[row, f"p_{predicted}"] = sure
+    true, predicted, _ = zip(*rows, strict=True)
+    index = np.arange(len(rows))
+    return frame.assign(
+        recording="R1", subject="s", epoch_index=index, onset_s=30.0 * index, stage_true=true, stage_pred=predicted,
+        fold=0,
+    )  # fmt: skip
 
 
 @pytest.fixture

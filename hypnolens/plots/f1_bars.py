@@ -95,6 +95,7 @@ def _others(axis: Axes, others: pd.DataFrame, left: float) -> None:
         axis.plot(
             PLACES + left + STEP * (number + 0.9), [row[score] for score in SCORES], marker, color=colour, markersize=4,
             markeredgecolor="black", markeredgewidth=0.5, label=row["family"],
+            clip_on=False,  # a marker at 0 or 1 is seen whole
         )  # fmt: skip
 
 

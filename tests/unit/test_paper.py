@@ -92,8 +92,9 @@ def _study(name, families=tuple(OPTIONS), wrong=0.3):
     if own:
         _write(cost_table(own, histories, metrics), reports / "tables" / "cost.tsv")
     return paper.Study(
-        name, runs, {family: OPTIONS[family] for family in families}, {family: PROTOCOLS[family] for family in families}
-    )
+        name, runs, {family: OPTIONS[family] for family in families},
+        {family: PROTOCOLS[family] for family in families}, ["confusion_matrix"],
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_ablations_name_what_was_changed(studies):
     assert paper.changes(study, "without-se") == "width 16, se false, patience 5"
     assert paper.changes(study, "selected") == "protocol test-selected"
     assert paper.changes(study, "probe") == "model linear-probe, features_of main-seed0"
-    back = paper.Study("x", {"a": ["a"], "b": ["b"]}, {"a": {"patience": 5}, "b": {"patience": None}}, {})
+    back = paper.Study("x", {"a": ["a"], "b": ["b"]}, {"a": {"patience": 5}, "b": {"patience": None}}, {}, [])
     assert paper.changes(back, "b") == "patience none"
     table = paper.ablations_table(studies)
     assert table[["dataset", "experiment"]].to_numpy().tolist() == [
@@ -329,6 +330,11 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
         path.parent.mkdir(parents=True, exist_ok=True)
         plt.imsave(path, np.zeros((2, 2)))
     run = RUNS[families[0]][0]
+    # A figure of the run, and one that another configuration left there.
+    for name in ("confusion_matrix", "gradcam"):
+        path = Path("reports/mine") / run / "figures" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plt.imsave(path, np.zeros((2, 2)))
     # YASA's card knows no side but the test side.
     sides = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
     recordings = {"test": ["d"]} if families[0] == "yasa" else sides
@@ -349,4 +355,4 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     assert [title for title in paper_page.SECTIONS if f">{title}</h2>" not in text] == []
     assert "not run: why" in text and "snakemake --cores 2" in text and "mine: simulated nights." in text
     n_figures = sum(isinstance(part, bytes) for part in shown)
-    assert n_figures == 3 + own
+    assert n_figures == 3 + own + 1

@@ -212,6 +212,7 @@ def study_of(dataset):
         "runs": families,
         "options": {name: CONFIGURATION.experiments[runs[0]] for name, runs in families.items()},
         "protocols": {name: protocol_on(dataset, runs[0]) for name, runs in families.items()},
+        "figures": figures_of(shown_of(dataset)[0]),
     }
 
 

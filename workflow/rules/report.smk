@@ -35,7 +35,7 @@ rule report:
         runtime=10,
     params:
         dataset=lambda wildcards: dataset_of(wildcards.dataset),
-        experiments=lambda wildcards: shown_of(wildcards.dataset),
+        experiments=lambda wildcards: {run: figures_of(run) for run in shown_of(wildcards.dataset)},
         runs=lambda wildcards: runs_of(wildcards.dataset),
         code=code_version("report", "workflow/notebooks/report.ipynb"),
     script:

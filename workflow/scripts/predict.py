@@ -8,10 +8,11 @@ import torch
 
 from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
-from hypnolens.inference import predictions_of, probabilities
+from hypnolens.inference import probabilities
 from hypnolens.logs import logged
 from hypnolens.models import read_network
 from hypnolens.normalisation import normalise
+from hypnolens.predictions import predictions_of
 
 with logged(snakemake.log[0]):
     options = dict(snakemake.params.options)

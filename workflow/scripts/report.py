@@ -13,7 +13,7 @@ with logged(snakemake.log[0]):
     scores = score_table(dict(zip(names, map(json.loads, texts), strict=True)))
     scores.to_csv(snakemake.output.scores, sep="\t", index=False)
     notebook = Path(snakemake.output.notebook)
-    parameters = {"dataset": dataset, "experiments": list(snakemake.params.experiments), "runs": names}
+    parameters = {"dataset": dataset, "experiments": dict(snakemake.params.experiments), "runs": names}
     parameters["options"] = dict(snakemake.params.dataset)
     execute(Path(snakemake.scriptdir).parent / "notebooks" / "report.ipynb", notebook, parameters)
     export(notebook, Path(snakemake.output.html), title=f"hypnolens: {dataset}")
