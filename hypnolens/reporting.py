@@ -106,7 +106,7 @@ class Page:
         table = score_table(self.metrics)
         for name in OVERALL:
             table[name] = table[name] + " (" + table.pop(f"{name}_ci95") + ")"
-        show_table(table)
+        show_table(table, wrapped=True)
         display(
             Markdown(
                 "All test epochs of all folds together, each staged once by what was not trained on its subject. "
