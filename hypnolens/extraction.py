@@ -96,15 +96,16 @@ def extract(
             recording, f"{hypnogram.name} has no scored epoch", "leave this recording out with exclude:"
         )
     signal, rate = _resample(found, sampling_rate_hz, recording)
-    cut = _cut(signal, rate, first_s, kept)
+    # As float32: 16 bits of the file need no more.
+    kept_uv = cut(signal, rate, first_s)[kept].astype(np.float32)
     reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
     hashes = {"psg": _hashes(psg), "hypnogram": _hashes(hypnogram)}
     if other := [file for file, published in sha1.items() if hashes[file]["sha1"] != published]:
         flags = [*flags, f"other-file={'+'.join(other)}"]
-    flags += quality_flags(cut, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
-    scale = float(np.abs(cut).max()) / np.iinfo(np.int16).max or 1.0
+    flags += quality_flags(kept_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
+    scale = float(np.abs(kept_uv).max()) / np.iinfo(np.int16).max or 1.0
     return Epochs(
-        signal=np.round(cut / scale).astype(np.int16),
+        signal=np.round(kept_uv / scale).astype(np.int16),
         stage=stages[kept].astype(np.int8),
         epoch_index=kept.astype(np.int32),
         scale_uv=scale,
@@ -134,19 +135,24 @@ def _resample(source: Channel, wanted: float | str, recording: str) -> tuple[np.
             f"{rate:g} Hz gives no whole number of samples in {EPOCH_S} s",
             "set sampling_rate_hz: of the dataset to 100",
         )
-    if rate == source.rate:
-        return source.signal, rate
-    ratio = Fraction(rate / source.rate).limit_denominator(10_000)
+    return resample(source.signal, source.rate, rate), rate
+
+
+def resample(signal: np.ndarray, rate: float, wanted: float) -> np.ndarray:
+    """Bring a signal ``(..., n_samples)`` from one rate in Hz to another, by polyphase filtering."""
+    if wanted == rate:
+        return signal
+    ratio = Fraction(wanted / rate).limit_denominator(10_000)
     # `line` extends the signal by its trend, so that an offset makes no step at the two ends.
-    return resample_poly(source.signal, ratio.numerator, ratio.denominator, padtype="line"), rate
+    return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
 
 
-def _cut(signal: np.ndarray, rate: float, first_s: float, kept: np.ndarray) -> np.ndarray:
-    """Epochs in µV ``(n_kept, n_samples)``, as float32: 16 bits of the file need no more."""
+def cut(signal: np.ndarray, rate: float, first_s: float) -> np.ndarray:
+    """Cut whole epochs ``(..., n_epochs, n_samples)`` from a signal ``(..., n_samples)``, the first at ``first_s``."""
     n_samples = round(rate * EPOCH_S)
     begin = int(first_s * rate + 1e-6)
-    whole = (len(signal) - begin) // n_samples
-    return signal[begin : begin + whole * n_samples].reshape(whole, n_samples)[kept].astype(np.float32)
+    whole = (signal.shape[-1] - begin) // n_samples
+    return signal[..., begin : begin + whole * n_samples].reshape(*signal.shape[:-1], whole, n_samples)
 
 
 def _hashes(path: Path) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Scoring of one's own nights: a file in, stages, statistics and a page out."""

@@ -1,0 +1,198 @@
+"""A night as it is read, and as it is scored: what passes between the modules of this room."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hypnolens.epochs import Epochs
+from hypnolens.stages import EPOCH_S, UNSCORED
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night as read from its file, before any network saw it.
+
+    Attributes
+    ----------
+    name
+        Name of the night, from which outputs are named.
+    source, sha256
+        Name of the file, and its SHA-256.
+    channels
+        Channels that are scored, one or several, such as ``C4-M1``, which may be a difference of two of the file.
+    signals
+        Samples of each in µV, float32 ``(n_channels, n_samples)``.
+    rate
+        Sampling rate of the file in Hz.
+    limits
+        Lowest and highest value in µV that each channel can hold, `None` where the format has no limits.
+    start
+        Date and time of the first sample; the year is 1 where the file gives no date.
+    first_s
+        Seconds from the first sample to the first epoch: 0, or where the grid of the human stages begins.
+    human
+        Human stages of every whole epoch, int8 ``(n_epochs,)``, codes of `hypnolens.stages` with `UNSCORED` and
+        `MOVEMENT`; `None` where the file has none.
+    lights
+        Lights off and lights on in seconds from the first sample, `None` where unknown.
+    notes
+        What was chosen or found while reading, in sentences.
+    warnings
+        What a person must know before believing the stages, in sentences.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    channels: tuple[str, ...]
+    signals: np.ndarray
+    rate: float
+    limits: tuple[tuple[float, float] | None, ...]
+    start: datetime
+    first_s: float
+    human: np.ndarray | None
+    lights: tuple[float | None, float | None]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scored night. Arrays have one entry for each whole epoch of the recording, usable or not.
+
+    Attributes
+    ----------
+    night
+        What was read.
+    rate
+        Rate in Hz at which the network saw the signal.
+    signal
+        Epochs in µV, float32 ``(n_channels, n_epochs, n_samples)``, at ``rate``.
+    probability
+        float32 ``(n_epochs, 5)``, mean over channels and networks; NaN where no channel is usable.
+    unusable
+        Why an epoch got no stage, such as ``flat``; an empty text where it has one.
+    cards
+        Cards of the networks that staged, see `hypnolens.models`.
+    below
+        Confidence below which an epoch is listed for review.
+    statistics
+        As `hypnolens.statistics.sleep_statistics` gives them, from lights off to lights on as far as known.
+    transitions
+        Counts of transitions from one epoch to the next, rows from, columns to, in the order of the stages.
+    warnings
+        Those of the night, and what was found while scoring; the most important one first.
+    """
+
+    night: Night
+    rate: float
+    signal: np.ndarray
+    probability: np.ndarray
+    unusable: tuple[str, ...]
+    cards: tuple[Mapping[str, Any], ...]
+    below: float
+    statistics: Mapping[str, float]
+    transitions: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    @property
+    def n_epochs(self) -> int:
+        """Whole epochs of the recording."""
+        return len(self.probability)
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Which epochs have a stage, bool ``(n_epochs,)``."""
+        return ~np.isnan(self.probability[:, 0])
+
+    @property
+    def stage(self) -> np.ndarray:
+        """Codes, int8 ``(n_epochs,)``, `UNSCORED` where unusable."""
+        found = np.nan_to_num(self.probability, nan=-1.0).argmax(axis=1)
+        return np.where(self.usable, found, UNSCORED).astype(np.int8)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the stage, float32 ``(n_epochs,)``, NaN where unusable."""
+        return self.probability.max(axis=1)
+
+    @property
+    def review(self) -> np.ndarray:
+        """Positions of epochs whose confidence is low, ascending."""
+        return np.flatnonzero(self.confidence < self.below)
+
+    @property
+    def onset_s(self) -> np.ndarray:
+        """Seconds from the first sample to each epoch, float64 ``(n_epochs,)``."""
+        return self.night.first_s + EPOCH_S * np.arange(self.n_epochs, dtype=np.float64)
+
+    @property
+    def model(self) -> str:
+        """Name of the model; the one that is shipped for trials says in it that it is not fit for use."""
+        return str(self.cards[0]["name"])
+
+    @property
+    def caution(self) -> str:
+        """What the model's maker warns of, in one sentence; empty where there is nothing."""
+        return str(self.cards[0]["caution"])
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a page shows of single epochs, beyond their stages.
+
+    Attributes
+    ----------
+    method
+        Method of attribution, see `hypnolens.attributions.attribute`.
+    maps
+        Attribution of each epoch of the first channel for its stage, not negative, float32 ``(n_epochs, n_bins)``,
+        NaN where unusable. Log-odds.
+    events
+        Events found in the first channel: ``onset_s`` (from the first sample), ``duration_s``, ``kind``.
+    """
+
+    method: str
+    maps: np.ndarray
+    events: pd.DataFrame
+
+
+def usable_epochs(scored_signal: np.ndarray, usable: np.ndarray, codes: np.ndarray, night: Night, rate: float) -> Epochs:
+    """Epochs of one channel as networks, detectors and attributions want them; unusable ones leave gaps.
+
+    Parameters
+    ----------
+    scored_signal
+        µV ``(n_epochs, n_samples)``.
+    usable
+        Which to keep, bool ``(n_epochs,)``.
+    codes
+        Stages of all, int8 ``(n_epochs,)``; those that are kept must be 0-4.
+    night
+        Where they come from.
+    rate
+        In Hz.
+    """
+    kept = scored_signal[usable]
+    scale = float(np.abs(kept).max(initial=0.0)) / np.iinfo(np.int16).max or 1.0
+    return Epochs(
+        signal=np.round(kept / scale).astype(np.int16),
+        stage=codes[usable].astype(np.int8),
+        epoch_index=np.flatnonzero(usable).astype(np.int32),
+        scale_uv=scale,
+        rate=rate,
+        first_s=night.first_s,
+        recording=night.name,
+        subject=night.name,
+        night=1,
+        channel=night.channels[0],
+        start_time=night.start.isoformat(),
+        source=night.source,
+        source_sha256=night.sha256,
+        dropped={"movement": 0, "unscored": 0, "trimmed": 0},
+        flags=[],
+    )
