@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnolens.epochs import Epochs
 from hypnolens.stages import EPOCH_S, UNSCORED
 
 
@@ -159,40 +158,3 @@ class Detail:
     method: str
     maps: np.ndarray
     events: pd.DataFrame
-
-
-def usable_epochs(scored_signal: np.ndarray, usable: np.ndarray, codes: np.ndarray, night: Night, rate: float) -> Epochs:
-    """Epochs of one channel as networks, detectors and attributions want them; unusable ones leave gaps.
-
-    Parameters
-    ----------
-    scored_signal
-        µV ``(n_epochs, n_samples)``.
-    usable
-        Which to keep, bool ``(n_epochs,)``.
-    codes
-        Stages of all, int8 ``(n_epochs,)``; those that are kept must be 0-4.
-    night
-        Where they come from.
-    rate
-        In Hz.
-    """
-    kept = scored_signal[usable]
-    scale = float(np.abs(kept).max(initial=0.0)) / np.iinfo(np.int16).max or 1.0
-    return Epochs(
-        signal=np.round(kept / scale).astype(np.int16),
-        stage=codes[usable].astype(np.int8),
-        epoch_index=np.flatnonzero(usable).astype(np.int32),
-        scale_uv=scale,
-        rate=rate,
-        first_s=night.first_s,
-        recording=night.name,
-        subject=night.name,
-        night=1,
-        channel=night.channels[0],
-        start_time=night.start.isoformat(),
-        source=night.source,
-        source_sha256=night.sha256,
-        dropped={"movement": 0, "unscored": 0, "trimmed": 0},
-        flags=[],
-    )

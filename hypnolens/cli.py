@@ -1,0 +1,209 @@
+"""The command ``hypnolens score NIGHT.edf``, and nothing else."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from hypnolens import __version__
+from hypnolens.errors import HypnolensError
+from hypnolens.scoring.run import Options, available_cores, check_names, score_files
+
+EXAMPLES = """\
+examples:
+  hypnolens score night.edf --out scores
+      One EEG channel in the file: it is taken. Several: the first of a known order, and the choice is printed.
+  hypnolens score night.edf --out scores --channel C4-M1
+      By name. If the file has C4 and M1 but no C4-M1, the difference is computed.
+  hypnolens score night.edf --out scores --channel C4-M1 --channel F4-M1
+      Both are staged and voted.
+  hypnolens score nights/*.edf --out scores --model release.zip --ensemble --jobs 4
+      Four nights at a time, by all networks of a cross-validation together.
+  hypnolens score night.edf --out scores --lights-off 23:10 --lights-on 06:45 --json | jq .nights[0].statistics
+      Statistics from lights off to lights on, for a script.
+
+what you get, in the folder of --out:
+  NIGHT.html             the night to look at, in any browser, without a network
+  NIGHT-stages.tsv       a line an epoch: stage, confidence, five probabilities
+  NIGHT-statistics.tsv   TIB, TST, SE, WASO, latencies, minutes of stages; NIGHT-transitions.tsv
+  NIGHT-hypnogram.edf    EDF+ annotations, for a viewer
+  sub-NIGHT_task-sleep_events.tsv/.json   the same for BIDS
+  NIGHT-yasa.json        a hypnogram of YASA with probabilities
+  NIGHT.json             all of it for a program
+
+exit status: 0 all nights were scored; 1 some could not be (one line each says why; the others are complete);
+2 the command makes no sense.
+
+Stages of a network are no diagnosis. docs/score.md has more.
+"""
+
+STAGED = "{name}: {channels}; TST {tst} min, SE {se} %, {review} of {n} epochs to review{human}; {page}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    given = _parser().parse_args(arguments)
+    # Libraries write warnings into the progress bar; what matters of them is in our own.
+    logging.captureWarnings(True)
+    nights = [path for path in given.nights if not path.name.endswith("-Hypnogram.edf")]
+    for path in given.nights:
+        if path not in nights:
+            _say(f"{path}: left out, as it holds stages and no signal")
+    options = Options(
+        model=given.model,
+        ensemble=given.ensemble,
+        channels=tuple(given.channel),
+        hypnogram=given.hypnogram,
+        lights=(given.lights_off, given.lights_on),
+        below=given.review_below,
+        precision=given.precision,
+        page=not given.no_page,
+        method=given.method,
+    )
+    summaries: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    try:
+        check_names(nights)
+        jobs = min(given.jobs or available_cores(), max(1, len(nights)))
+        bar = tqdm(total=len(nights), unit="night", disable=None if not given.quiet else True)
+        with bar:
+            for path, result in score_files(nights, given.out, options, jobs=jobs):
+                if isinstance(result, HypnolensError):
+                    failed.append({"file": str(path), "error": str(result)})
+                else:
+                    summaries.append(result)
+                    if not given.quiet:
+                        _tell(result, given.out, json_wanted=given.json)
+                bar.update()
+    except HypnolensError as error:
+        failed.append({"file": "", "error": str(error)})
+    except KeyboardInterrupt:
+        _say("interrupted; nights that were done are complete")
+        return 130
+    if given.json:
+        summaries.sort(key=lambda night: night["name"])
+        print(json.dumps({"hypnolens": __version__, "nights": summaries, "failed": failed}, indent=2))
+    for failure in failed:
+        _say(failure["error"])
+    return 1 if failed else 0
+
+
+def _tell(night: dict[str, Any], out: Path, *, json_wanted: bool) -> None:
+    """One line a night, and what a person must know of it."""
+    for sentence in (night["caution"], *night["warnings"], *night["notes"]):
+        if sentence:
+            _say(f"{night['name']}: {sentence}")
+    if json_wanted:
+        return
+    statistics, human = night["statistics"], night["human"]
+    with tqdm.external_write_mode(sys.stdout):
+        print(
+            STAGED.format(
+                name=night["name"],
+                channels=" + ".join(night["channels"]),
+                tst=_number(statistics["tst_min"]),
+                se=_number(statistics["se_percent"]),
+                review=len(night["review"]["epochs"]),
+                n=night["n_epochs"],
+                human=f"; human stages: accuracy {human['accuracy']:.2f}, kappa {human['kappa']:.2f}"
+                if human and None not in (human["accuracy"], human["kappa"])
+                else "",
+                page=out / night["files"].get("page", night["files"]["stages"]),
+            )
+        )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _say(line: str) -> None:
+    with tqdm.external_write_mode(sys.stderr):
+        print(line, file=sys.stderr)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of at least 1")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hypnolens", description="Sleep stages from one EEG channel.")
+    parser.add_argument("--version", action="version", version=f"hypnolens {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    score = commands.add_parser(
+        "score",
+        help="stage nights: from EDF to stages, statistics and a page",
+        description="Stage nights: from EDF, EDF+, BDF, FIF (or whatever else MNE reads) to stages with probabilities, "
+        "sleep statistics, and a page to look at. Nothing leaves this machine.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    score.add_argument("nights", nargs="+", type=Path, metavar="NIGHT", help="recordings")
+    score.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for results; made if need be")
+    score.add_argument(
+        "--model",
+        type=Path,
+        metavar="MODEL",
+        help="folder, .safetensors file or release archive; default: the demo model, trained on simulated nights, "
+        "which is NOT fit for real use",
+    )
+    score.add_argument("--ensemble", action="store_true", help="all folds of the model together, not the first alone")
+    score.add_argument(
+        "--channel",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="channel by name, alias, or difference (C4-M1); repeat it to vote several",
+    )
+    score.add_argument(
+        "--hypnogram",
+        type=Path,
+        metavar="FILE",
+        help="human stages of the night, to compare with; default: those in the file, or NAME-Hypnogram.edf beside "
+        "NAME-PSG.edf",
+    )
+    score.add_argument("--lights-off", metavar="TIME", help="HH:MM[:SS], or seconds from the start of the recording")
+    score.add_argument("--lights-on", metavar="TIME", help="the same")
+    score.add_argument(
+        "--review-below",
+        type=_share,
+        default=0.6,
+        metavar="P",
+        help="list epochs whose probability is below this (default: %(default)s)",
+    )
+    score.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "auto"),
+        default="fp32",
+        help="arithmetic; bf16 is faster on recent CPUs and GPUs and may change a stage in a thousand; auto: bf16 on a "
+        "GPU (default: %(default)s)",
+    )
+    score.add_argument(
+        "--method",
+        choices=("layer-integrated-gradients", "grad-cam", "layer-cam"),
+        default="layer-integrated-gradients",
+        help="what shades the epochs on the page (default: %(default)s)",
+    )
+    score.add_argument("--no-page", action="store_true", help="tables only, which is faster")
+    score.add_argument("--jobs", type=_count, metavar="N", help="nights at a time (default: one a core)")
+    score.add_argument("--json", action="store_true", help="print one JSON document in place of sentences")
+    score.add_argument("--quiet", action="store_true", help="errors only")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Staging of a night: each channel by each network, and the mean of what they say; and what single epochs show."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hypnolens.alignment import binned
+from hypnolens.attributions import Decisions, attribute
+from hypnolens.detectors import detect
+from hypnolens.epochs import Epochs
+from hypnolens.errors import RecordingError
+from hypnolens.extraction import cut, resample
+from hypnolens.hypnogram import TOLERANCE_S
+from hypnolens.inference import probabilities
+from hypnolens.maps import DEFAULT
+from hypnolens.models import Scorer
+from hypnolens.normalisation import normalise
+from hypnolens.scoring.night_statistics import statistics_of
+from hypnolens.scoring.scored import Detail, Night, Scored
+from hypnolens.scoring.usable import unusable_reasons
+from hypnolens.stages import EPOCH_S, STAGES, UNSCORED
+from hypnolens.usual import departures
+
+REVIEW_BELOW = 0.6
+"""Confidence below which an epoch is listed for review: two stages share nearly all of the probability."""
+
+MAP_BINS = 300
+"""Bins of a map on a page: a tenth of a second each."""
+
+MOST_UNUSABLE = 0.1
+"""Share of epochs without a stage from which a night's statistics are called doubtful."""
+
+
+def stage_night(
+    night: Night, scorers: Sequence[Scorer], *, precision: str = "fp32", below: float = REVIEW_BELOW
+) -> Scored:
+    """Stage a night.
+
+    Epochs that carry no EEG get no stage, and leave a gap in the windows of their neighbours, as dropped epochs did in
+    training. Of several channels those count that are usable in an epoch.
+
+    Parameters
+    ----------
+    night
+        What to stage.
+    scorers
+        Networks that see a recording in the same way; their probabilities are averaged.
+    precision
+        Arithmetic, see `hypnolens.devices.arithmetic`.
+    below
+        Confidence below which an epoch is listed for review.
+
+    Raises
+    ------
+    RecordingError
+        No epoch of any channel carries an EEG.
+    """
+    rate = float(scorers[0].card["sampling_rate_hz"])
+    # Resampling may make half an epoch's last sample out of nothing.
+    n_epochs = int((night.signals.shape[1] / night.rate - night.first_s + TOLERANCE_S) // EPOCH_S)
+    signal = cut(resample(night.signals, night.rate, rate), rate, night.first_s)[:, :n_epochs]
+    signal = signal.astype(np.float32, copy=False)
+    reasons = np.array([_reasons(night, channel, signal.shape[1]) for channel in range(len(signal))], dtype=object)
+    usable = reasons == ""
+    if not usable.any():
+        what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"
+        raise RecordingError(night.name, what, "choose another channel with --channel")
+    total = np.zeros((signal.shape[1], len(STAGES)))
+    for one, good in zip(signal, usable, strict=True):
+        if good.any():
+            epochs = seen(epochs_of(night, one, good, rate), scorers[0])
+            for scorer in scorers:
+                total[good] += probabilities(
+                    scorer.network, epochs, across_gaps=scorer.card["experiment"]["across_gaps"], precision=precision
+                )
+    with np.errstate(invalid="ignore"):
+        probability = (total / total.sum(axis=1, keepdims=True)).astype(np.float32)
+    unusable = tuple(
+        "" if good else ", ".join(dict.fromkeys(why)) for good, why in zip(usable.any(axis=0), reasons.T, strict=True)
+    )
+    scored = Scored(
+        night=night,
+        rate=rate,
+        signal=signal,
+        probability=probability,
+        unusable=unusable,
+        cards=tuple(scorer.card for scorer in scorers),
+        below=below,
+        statistics={},
+        transitions=None,  # type: ignore[arg-type]
+        warnings=(),
+    )
+    statistics, transitions = statistics_of(scored.stage, first_s=night.first_s, lights=night.lights)
+    warnings = (*_doubts(scored, usable), *night.warnings)
+    return replace(scored, statistics=statistics, transitions=transitions, warnings=warnings)
+
+
+def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detail:
+    """Attributions and events of the epochs of the first channel, for the stages that were given.
+
+    Parameters
+    ----------
+    scored
+        A night.
+    scorer
+        The network that is explained; of an ensemble, one of them.
+    method
+        See `hypnolens.attributions.attribute`.
+    """
+    night, usable = scored.night, scored.usable
+    good = usable & np.array([not why for why in _reasons(night, 0, scored.n_epochs)])
+    epochs = epochs_of(night, scored.signal[0], good, scored.rate, scored.stage)
+    maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
+    if good.any():
+        across = scorer.card["experiment"]["across_gaps"]
+        decisions = Decisions(scorer.network, seen(epochs, scorer), across_gaps=across)  # type: ignore[arg-type]
+        found = attribute(decisions, np.arange(len(epochs.stage)), epochs.stage, method=method)
+        maps[good] = binned(found, MAP_BINS)
+    return Detail(method, maps, detect(epochs))
+
+
+def epochs_of(
+    night: Night, signal: np.ndarray, usable: np.ndarray, rate: float, codes: np.ndarray | None = None
+) -> Epochs:
+    """Epochs of one channel as networks, detectors and attributions want them; unusable ones leave gaps.
+
+    Parameters
+    ----------
+    night
+        Where they come from.
+    signal
+        µV ``(n_epochs, n_samples)``.
+    usable
+        Which to keep, bool ``(n_epochs,)``.
+    rate
+        In Hz.
+    codes
+        Stages of all, int8 ``(n_epochs,)``, 0-4 where usable; W by default, for what does not look at stages.
+    """
+    kept = signal[usable]
+    scale = float(np.abs(kept).max(initial=0.0)) / np.iinfo(np.int16).max or 1.0
+    return Epochs(
+        signal=np.round(kept / scale).astype(np.int16),
+        stage=np.zeros(len(kept), dtype=np.int8) if codes is None else codes[usable],
+        epoch_index=np.flatnonzero(usable).astype(np.int32),
+        scale_uv=scale,
+        rate=rate,
+        first_s=night.first_s,
+        recording=night.name,
+        subject=night.name,
+        night=1,
+        channel=night.channels[0],
+        start_time=night.start.isoformat(),
+        source=night.source,
+        source_sha256=night.sha256,
+        dropped={},
+        flags=[],
+    )
+
+
+def seen(epochs: Epochs, scorer: Scorer) -> Epochs:
+    """Epochs as a network was trained to see them."""
+    return normalise(epochs, scorer.card["experiment"]["normalisation"])
+
+
+def _reasons(night: Night, channel: int, n_epochs: int) -> tuple[str, ...]:
+    """Why epochs of a channel cannot be staged, looked for at the file's own rate, at which mains is still mains."""
+    n_samples = int(night.rate * EPOCH_S)
+    begins = np.floor((night.first_s + EPOCH_S * np.arange(n_epochs)) * night.rate + 1e-6).astype(int)
+    # The last epoch may lack a millisecond.
+    places = np.minimum(begins[:, None] + np.arange(n_samples), night.signals.shape[1] - 1)
+    signal = night.signals[channel][places]
+    return unusable_reasons(signal, night.rate, night.limits[channel])
+
+
+def _doubts(scored: Scored, usable: np.ndarray) -> list[str]:
+    """What a person must know before believing the stages, found while staging."""
+    night = scored.night
+    found = []
+    unscored = int((scored.stage == UNSCORED).sum())
+    if unscored:
+        reasons = sorted({why for why in scored.unusable if why})
+        many = "; statistics of the night are doubtful" if unscored >= MOST_UNUSABLE * scored.n_epochs else ""
+        found.append(
+            f"{unscored} of {scored.n_epochs} epochs carry no EEG ({', '.join(reasons)}) and got no stage{many}"
+        )
+    for channel, good in zip(night.channels, usable, strict=True):
+        if len(night.channels) > 1 and (bad := int((~good).sum())) > unscored:
+            found.append(f"{channel} is unusable in {bad} of {scored.n_epochs} epochs, and has no vote there")
+    for card in scored.cards[:1]:
+        for channel, signal, good in zip(night.channels, scored.signal, usable, strict=True):
+            if good.any():
+                sentences = departures(signal[good], night.rate, channel, card["usual"])
+                found += [f"{channel}: {sentence}" for sentence in sentences]
+    window = int(scored.cards[0]["experiment"]["window"])
+    if scored.n_epochs < window:
+        found.append(
+            f"the recording has {scored.n_epochs} epoch{'s' * (scored.n_epochs > 1)}, fewer than the {window} that "
+            "the network reads at once"
+        )
+    return found
