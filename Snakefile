@@ -25,12 +25,14 @@ include: "workflow/rules/explain.smk"
 include: "workflow/rules/explanations.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/score.smk"
 
 
 localrules:
     all,
     demo,
     explanations,
+    score,
 
 
 rule all:
@@ -47,6 +49,11 @@ rule demo:
 rule explanations:
     input:
         explanation_pages,
+
+
+rule score:
+    input:
+        scores_of_nights,
 
 
 onerror:

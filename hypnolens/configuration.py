@@ -58,6 +58,8 @@ class Configuration:
         Names of the runs of each experiment: one, or one a seed.
     download
         From where and how patiently files are fetched.
+    score
+        Nights to score, and how.
     """
 
     run: list[str]
@@ -65,6 +67,7 @@ class Configuration:
     experiments: dict[str, dict[str, Any]]
     runs: dict[str, list[str]]
     download: dict[str, Any]
+    score: dict[str, Any]
 
     def families(self, runs: Sequence[str]) -> dict[str, list[str]]:
         """Runs that differ in their seed only, by the name of the first one's experiment."""
@@ -82,7 +85,7 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
     Parameters
     ----------
     config
-        ``run``, ``datasets``, ``experiments`` and ``download`` of the user (Snakemake's ``config``).
+        ``run``, ``datasets``, ``experiments``, ``download`` and ``score`` of the user (Snakemake's ``config``).
     root
         Folder of hypnolens: ``config/datasets/*.yaml`` and ``config/experiments/*.yaml`` are always loaded, the
         name of each file being that of the dataset or experiment.
@@ -127,7 +130,8 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
     for name, dataset in datasets.items():
         _check_sources(name, dataset, runs, named)
     download = _complete(config.get("download") or {}, schemas["download"], "download")
-    return Configuration(list(config.get("run") or []), datasets, runs, named, download)
+    score = _complete(config.get("score") or {}, schemas["score"], "score")
+    return Configuration(list(config.get("run") or []), datasets, runs, named, download, score)
 
 
 def _of_model(experiment: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hypnolens.datasets import sleepedf
 from hypnolens.datasets.origins import ORIGINS
 from hypnolens.errors import HypnolensError
 from hypnolens.logs import failures
+from hypnolens.scoring.names import nights_by_name
 from hypnolens.tsv import read_rows
 
 ROOT = Path(workflow.basedir)
@@ -219,6 +220,44 @@ def study_of(dataset):
 def datasets_of_all(wildcards):
     """Configuration of the datasets that are run."""
     return {dataset: dataset_of(dataset) for dataset in runnable()}
+
+
+@cache
+def nights():
+    """Nights of one's own by name."""
+    with one_line():
+        return nights_by_name(CONFIGURATION.score["nights"])
+
+
+def night_file(wildcards):
+    """The file of a night, and the model that stages it where a rule can make it."""
+    if wildcards.night not in nights():
+        sys.exit(f"score.nights: there is no night '{wildcards.night}' among them")
+    model = CONFIGURATION.score["model"]
+    files = {"night": literal(nights()[wildcards.night])}
+    return {**files, "model": literal(model)} if model and Path(model).suffix else files
+
+
+def score_options(wildcards):
+    """How a night is scored."""
+    return {key: value for key, value in CONFIGURATION.score.items() if key not in ("nights", "torch_threads")}
+
+
+def score_threads(wildcards):
+    """Threads of a job that scores a night."""
+    return CONFIGURATION.score["torch_threads"]
+
+
+def scores_of_nights(wildcards):
+    """The table of all nights of one's own."""
+    if not nights():
+        sys.exit("score.nights: no night to score; name a folder with recordings, or a list of files")
+    return "reports/scores/scores.tsv"
+
+
+def summaries_of_nights(wildcards):
+    """Summaries of all nights of one's own."""
+    return [f"reports/scores/{night}/{night}.json" for night in nights()]
 
 
 def missing_of_all(wildcards):

@@ -1,0 +1,22 @@
+"""Score one night of a user's."""
+
+from pathlib import Path
+
+from hypnolens.logs import logged
+from hypnolens.scoring.run import Options, score_file
+
+with logged(snakemake.log[0]) as log:
+    given = dict(snakemake.params.options)
+    options = Options(
+        model=Path(given["model"]) if given["model"] else None,
+        ensemble=given["ensemble"],
+        channels=tuple(given["channel"]),
+        lights=(given["lights_off"], given["lights_on"]),
+        below=given["review_below"],
+        precision=given["precision"],
+        method=given["method"],
+    )
+    out = Path(snakemake.output.summary).parent
+    night = score_file(Path(snakemake.input.night), out, options, threads=snakemake.threads)
+    for sentence in (night["caution"], *night["warnings"], *night["notes"]):
+        log.info("%s: %s", night["name"], sentence)

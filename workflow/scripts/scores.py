@@ -1,0 +1,25 @@
+"""Put the statistics of all scored nights into one table."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from hypnolens.logs import logged
+from hypnolens.tables import read_json
+
+with logged(snakemake.log[0]):
+    nights = [read_json(Path(path)) for path in snakemake.input]
+    rows = [
+        {
+            "night": night["name"],
+            "channels": " + ".join(night["channels"]),
+            "epochs": night["n_epochs"],
+            "unusable_min": night["minutes"]["unusable"],
+            "to_review": len(night["review"]["epochs"]),
+            **night["statistics"],
+            "model": " + ".join(night["models"]),
+            "warnings": " ".join(night["warnings"]) or "none",
+        }
+        for night in nights
+    ]
+    pd.DataFrame(rows).to_csv(snakemake.output[0], sep="\t", index=False, na_rep="n/a")
