@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
-from hypnolens.scoring.run import Options, available_cores, check_names, score_files
+from hypnolens.scoring.names import STAGES_ONLY
+from hypnolens.scoring.run import REVIEW_BELOW, Options, available_cores, check_names, score_files
 
 EXAMPLES = """\
 examples:
@@ -47,13 +48,16 @@ STAGED = "{name}: {channels}; TST {tst} min, SE {se} %, {review} of {n} epochs t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
     # Libraries write warnings into the progress bar; what matters of them is in our own.
     logging.captureWarnings(True)
-    nights = [path for path in given.nights if not path.name.endswith("-Hypnogram.edf")]
+    nights = [path for path in given.nights if not path.name.endswith(STAGES_ONLY)]
     for path in given.nights:
         if path not in nights:
             _say(f"{path}: left out, as it holds stages and no signal")
+    if given.hypnogram and len(nights) > 1:
+        parser.error("--hypnogram is of one night; give no other with it")
     options = Options(
         model=given.model,
         ensemble=given.ensemble,
@@ -181,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--review-below",
         type=_share,
-        default=0.6,
+        default=REVIEW_BELOW,
         metavar="P",
         help="list epochs whose probability is below this (default: %(default)s)",
     )

@@ -155,6 +155,11 @@ def cut(signal: np.ndarray, rate: float, first_s: float) -> np.ndarray:
     return signal[..., begin : begin + whole * n_samples].reshape(*signal.shape[:-1], whole, n_samples)
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    return _hashes(path)["sha256"]
+
+
 def _hashes(path: Path) -> dict[str, str]:
     """SHA-1, which publishers give, and SHA-256, which nobody can forge."""
     hashes = {"sha1": hashlib.sha1(usedforsecurity=False), "sha256": hashlib.sha256()}

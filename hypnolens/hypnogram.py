@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hypnolens.edf import read_annotations
+from hypnolens.edf import Annotations, read_annotations
 from hypnolens.errors import RecordingError
 from hypnolens.profusion import read_profusion
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
@@ -80,11 +80,26 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     if path.suffix == ".xml":
         return _by_position(path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
     annotations = read_annotations(path, recording)
+    return place_stages(annotations, path.name, start=start, duration_s=duration_s, recording=recording)
+
+
+def place_stages(
+    annotations: Annotations, file: str, *, start: datetime, duration_s: float, recording: str
+) -> Hypnogram:
+    """Stage of every whole epoch of a signal from annotations, all of which are of `LABELS`; see `read_stages`.
+
+    Parameters
+    ----------
+    annotations
+        At least one; their start is that of the file that they are of.
+    file
+        Its name, for error messages.
+    """
     unknown = sorted({text for _, _, text in annotations.entries if text not in LABELS})
     if unknown:
         raise RecordingError(
             recording,
-            f"{path.name} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown[:5]))}",
+            f"{file} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown[:5]))}",
             f"rename or remove them; known are {', '.join(map(repr, LABELS))}",
         )
     offset = _offset_s(annotations.start, start)
@@ -100,21 +115,19 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
         if not duration or not _whole(duration):
             raise RecordingError(
                 recording,
-                f"'{text}' at {onset:g} s of {path.name} lasts {duration or 0:g} s, not whole {EPOCH_S}-s epochs",
+                f"'{text}' at {onset:g} s of {file} lasts {duration or 0:g} s, not whole {EPOCH_S}-s epochs",
                 f"score in epochs of {EPOCH_S} s",
             )
         if not _whole(onset - origin):
             raise RecordingError(
                 recording,
-                f"'{text}' of {path.name} begins at {onset:g} s, not a whole number of epochs after the first one",
+                f"'{text}' of {file} begins at {onset:g} s, not a whole number of epochs after the first one",
                 f"score in epochs of {EPOCH_S} s",
             )
         begin = round((onset + offset - first_s) / EPOCH_S)
         span = slice(max(begin, 0), max(begin + round(duration / EPOCH_S), 0))
         if (covered[span] & (stages[span] != LABELS[text])).any():
-            raise RecordingError(
-                recording, f"{path.name} gives two stages to one epoch at {onset:g} s", "leave one of them"
-            )
+            raise RecordingError(recording, f"{file} gives two stages to one epoch at {onset:g} s", "leave one of them")
         stages[span] = LABELS[text]
         covered[span] = True
         if LABELS[text] < len(CODE):
@@ -124,7 +137,7 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
         # A hypnogram may be longer than its signal, but not so that most of what it says lies beyond.
         raise RecordingError(
             recording,
-            f"{path.name} (from {_moment(annotations.start)}) and its signal ({duration_s / 3600:.1f} h from "
+            f"{file} (from {_moment(annotations.start)}) and its signal ({duration_s / 3600:.1f} h from "
             f"{_moment(start)}) have {n_common} of {n_scored} scored epochs in common",
             "pair the signal with the hypnogram of the same night",
         )

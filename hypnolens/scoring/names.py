@@ -1,7 +1,17 @@
-"""Names of the files of a night."""
+"""Names of nights and of their files. Imported by the Snakefile, so it needs only what Python brings."""
 
 import hashlib
 import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypnolens.errors import ConfigurationError, RecordingError
+
+ENDINGS = (".edf", ".bdf", ".fif", ".fif.gz", ".vhdr", ".set")
+"""Files that are taken for nights where a folder is given."""
+
+STAGES_ONLY = "-Hypnogram.edf"
+"""How files of human stages end, which are no nights."""
 
 TASK = "sleep"
 """Label of the task, where a night's name has none."""
@@ -42,3 +52,59 @@ def bids_name(name: str) -> str:
         return f"{found['who']}{found['task'] or f'_task-{TASK}'}{found['rest']}"
     label = re.sub(r"[^0-9A-Za-z]", "", name) or hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"sub-{label}_task-{TASK}"
+
+
+def night_name(path: Path) -> str:
+    """Name of a night: that of its file, without its ending and what only says that it is a recording.
+
+    Raises
+    ------
+    RecordingError
+        Nothing that could name a file is left.
+    """
+    name = path.name
+    for ending in (*ENDINGS, path.suffix):
+        if ending and name.lower().endswith(ending):
+            name = name[: -len(ending)]
+            break
+    if name.startswith("sub-"):
+        name = re.sub(r"_(eeg|ieeg|meg)$", "", name)
+    name = re.sub(r"[-_]PSG$", "", name)
+    if not name or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+        raise RecordingError(path.name, "cannot name files", "rename it")
+    return name
+
+
+def clashes(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Two of some nights that would write the same files, also where a file system ignores case; `None` if no two."""
+    taken: dict[str, Path] = {}
+    for path in paths:
+        name = night_name(path)
+        for own in {name, bids_name(name)}:
+            other = taken.setdefault(own.casefold(), path)
+            if other != path:
+                return other, path
+    return None
+
+
+def nights_by_name(nights: str | Sequence[str]) -> dict[str, Path]:
+    """Nights of a folder, or of a list of files, by name.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such folder, or two nights would write the same files.
+    RecordingError
+        A file cannot name others.
+    """
+    if isinstance(nights, str):
+        folder = Path(nights)
+        if not folder.is_dir():
+            raise ConfigurationError(f"score.nights: there is no folder '{nights}'; give one with recordings")
+        files = sorted(folder.iterdir())
+        paths = [f for f in files if f.name.lower().endswith(ENDINGS) and not f.name.endswith(STAGES_ONLY)]
+    else:
+        paths = [Path(night) for night in nights]
+    if clash := clashes(paths):
+        raise ConfigurationError(f"score.nights: {clash[0]} and {clash[1]} would write the same files; rename one")
+    return {night_name(path): path for path in paths}

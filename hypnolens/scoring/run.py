@@ -11,8 +11,10 @@ from typing import Any
 
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.maps import DEFAULT
-from hypnolens.scoring.names import bids_name
-from hypnolens.scoring.reading import night_name
+from hypnolens.scoring.names import clashes, night_name
+
+REVIEW_BELOW = 0.6
+"""Confidence below which an epoch is listed for review: two stages share nearly all of the probability."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Options:
     channels: tuple[str, ...] = ()
     hypnogram: Path | None = None
     lights: tuple[str | None, str | None] = (None, None)
-    below: float = 0.6
+    below: float = REVIEW_BELOW
     precision: str = "fp32"
     page: bool = True
     method: str = DEFAULT
@@ -126,18 +128,11 @@ def check_names(paths: Sequence[Path]) -> None:
     Raises
     ------
     RecordingError
-        Two of them have one name.
+        Two of them would write the same files, or one cannot name files.
     """
-    taken: dict[str, Path] = {}
-    for path in paths:
-        for name in {night_name(path), bids_name(night_name(path))}:
-            other = taken.setdefault(name.casefold(), path)
-            if other != path:
-                raise RecordingError(
-                    night_name(path),
-                    f"{other} and {path} would write the same files ({name}…)",
-                    "rename one, or score them with an --out of their own",
-                )
+    if clash := clashes(paths):
+        what = f"{clash[0]} and {clash[1]} would write the same files"
+        raise RecordingError(night_name(clash[1]), what, "rename one, or score them with an --out of their own")
 
 
 def available_cores() -> int:

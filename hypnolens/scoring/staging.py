@@ -22,9 +22,6 @@ from hypnolens.scoring.usable import unusable_reasons
 from hypnolens.stages import EPOCH_S, STAGES, UNSCORED
 from hypnolens.usual import departures
 
-REVIEW_BELOW = 0.6
-"""Confidence below which an epoch is listed for review: two stages share nearly all of the probability."""
-
 MAP_BINS = 300
 """Bins of a map on a page: a tenth of a second each."""
 
@@ -32,9 +29,7 @@ MOST_UNUSABLE = 0.1
 """Share of epochs without a stage from which a night's statistics are called doubtful."""
 
 
-def stage_night(
-    night: Night, scorers: Sequence[Scorer], *, precision: str = "fp32", below: float = REVIEW_BELOW
-) -> Scored:
+def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, below: float) -> Scored:
     """Stage a night.
 
     Epochs that carry no EEG get no stage, and leave a gap in the windows of their neighbours, as dropped epochs did in

@@ -1,0 +1,378 @@
+"""A night read from its file: the channels to score in µV, human stages and lights where there are any.
+
+EDF and EDF+ are read as the pipeline reads them. BDF, FIF and the other formats are MNE's to read.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypnolens.edf import MICROVOLTS, Annotations, check_bdf, list_annotations, list_channels, read_place
+from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.extraction import LEAST_RATE_HZ, sha256
+from hypnolens.hypnogram import LABELS, Hypnogram, place_stages, read_stages
+from hypnolens.quality import FLAT_UV, RMS_UV
+from hypnolens.scoring.channels import Choice, choose
+from hypnolens.scoring.names import night_name
+from hypnolens.scoring.scored import Night
+from hypnolens.stages import EPOCH_S
+
+PLAUSIBLE_UV = (2.0, 300.0)
+"""Median standard deviation of a night's epochs of scalp EEG in µV, with room on both sides; in nights of Sleep-EDF,
+DREAMS and pyDYNAM-O it is 12 to 40."""
+
+FACTORS = (1e3, 1e6, 1e-3, 1e-6, 1e9, 1e-9)
+"""By what the values of a file with a wrong unit are wrong: mV, V, nV for µV, and the other way round."""
+
+SHORT_LABELS = {
+    **dict.fromkeys(("w", "wake", "sleep stage wake"), "Sleep stage W"),
+    **dict.fromkeys(("n1", "s1", "nrem1", "nrem 1", "stage 1", "stage n1"), "Sleep stage N1"),
+    **dict.fromkeys(("n2", "s2", "nrem2", "nrem 2", "stage 2", "stage n2"), "Sleep stage N2"),
+    **dict.fromkeys(("n3", "s3", "s4", "nrem3", "nrem 3", "stage 3", "stage n3"), "Sleep stage N3"),
+    **dict.fromkeys(("r", "rem", "sleep stage rem", "stage r", "stage rem"), "Sleep stage R"),
+}
+"""What other programs call stages in annotations, in small letters."""
+
+LIGHTS = {
+    **dict.fromkeys(("lights off", "lights out", "light off", "lightsoff", "lights_off"), 0),
+    **dict.fromkeys(("lights on", "light on", "lightson", "lights_on"), 1),
+}
+"""Annotations of lights off (0) and on (1), in small letters."""
+
+MNE_UNITS = ("eeg", "ecog", "seeg", "dbs", "misc", "bio", "eog", "emg", "ecg")
+"""Types of MNE's channels that are voltages."""
+
+DAMAGE = "fetch or export the file again"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The chosen channels of a file as they stand in it."""
+
+    signals: np.ndarray
+    rate: float
+    limits: tuple[tuple[float, float] | None, ...]
+    units: tuple[str, ...]
+    start: datetime
+    annotations: Annotations
+    choices: tuple[Choice, ...]
+    warnings: tuple[str, ...]
+
+
+def read_night(
+    path: Path,
+    *,
+    channels: Sequence[str] = (),
+    lights: tuple[str | None, str | None] = (None, None),
+    hypnogram: Path | None = None,
+    preferred: Sequence[str] = (),
+) -> Night:
+    """Read a night.
+
+    Parameters
+    ----------
+    path
+        EDF, EDF+, BDF, FIF, BrainVision, EEGLAB or another file that MNE reads; continuous.
+    channels
+        Channels by name, alias or difference; empty to choose one, see `hypnolens.scoring.channels.choose`.
+    lights
+        Lights off and lights on: ``HH:MM[:SS]``, or seconds from the first sample. `None` to look for annotations.
+    hypnogram
+        File with human stages. `None` to look for them among the annotations, or in ``NAME-Hypnogram.edf`` or
+        ``NAME.xml`` beside ``NAME-PSG.edf`` or ``NAME.edf``.
+    preferred
+        Channels that the model was trained on.
+
+    Raises
+    ------
+    RecordingError
+        A file that is damaged, discontinuous, shorter than an epoch or of no known format, no such channel, channels of
+        different rates, values that cannot be EEG.
+    """
+    name = night_name(path)
+    if not path.is_file():
+        raise RecordingError(name, f"there is no file {path}", "correct the path")
+    endings = [ending.lower() for ending in path.suffixes]
+    read = _read_edf if endings[-1:] == [".edf"] else _read_other
+    source = read(path, name, channels, preferred)
+    duration_s = source.signals.shape[1] / source.rate
+    if source.rate < LEAST_RATE_HZ:
+        raise RecordingError(
+            name, f"{source.choices[0].name} has {source.rate:g} Hz, too few for an EEG", "choose another --channel"
+        )
+    if duration_s < EPOCH_S:
+        raise RecordingError(
+            name, f"{path.name} lasts {duration_s:g} s, less than one epoch of {EPOCH_S} s", "give a longer recording"
+        )
+    found = list(source.warnings)
+    signals, limits = source.signals, list(source.limits)
+    for place, choice in enumerate(source.choices):
+        factor, sentence = _unit_factor(signals[place], source.rate, source.units[place], choice.name, name)
+        if sentence:
+            found.append(sentence)
+        if factor != 1.0:
+            signals[place] *= factor
+            limits[place] = None if (ends := limits[place]) is None else (ends[0] * factor, ends[1] * factor)
+    human, first_s, sentences, doubts = _human(path, name, source, duration_s, hypnogram)
+    spoken = [f"channel {choice.name}: {choice.how}" for choice in source.choices]
+    off_on, said, doubtful = _lights(lights, source, duration_s, name)
+    return Night(
+        name=name,
+        source=path.name,
+        sha256=sha256(path),
+        channels=tuple(choice.name for choice in source.choices),
+        signals=signals,
+        rate=source.rate,
+        limits=tuple(limits),
+        start=source.start,
+        first_s=first_s,
+        human=human,
+        lights=off_on,
+        notes=(*spoken, *sentences, *said),
+        warnings=(*found, *doubts, *doubtful),
+    )
+
+
+def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
+    labels = list_channels(path, name)
+    chosen = choose(labels, channels, preferred=preferred, recording=name)
+    parts = {place: read_place(path, place, name) for place in _places(chosen)}
+    some = parts[chosen[0].plus]
+    _same_rates({labels[place]: part.rate for place, part in parts.items()}, name)
+    signals = _derived(chosen, {place: part.signal for place, part in parts.items()})
+    limits = []
+    for choice in chosen:
+        low, high = parts[choice.plus].limits
+        # A difference reaches its limits where one of the two does, which its values do not tell.
+        limits.append((low, high) if choice.minus is None else None)
+    units = tuple(parts[choice.plus].unit for choice in chosen)
+    for choice in chosen:
+        if choice.minus is not None and parts[choice.minus].unit != parts[choice.plus].unit:
+            raise RecordingError(
+                name,
+                f"{choice.name} cannot be computed: its two channels are in '{parts[choice.plus].unit}' and "
+                f"'{parts[choice.minus].unit}'",
+                "correct the header of the file",
+            )
+    annotations = list_annotations(path, name)
+    return Source(signals, some.rate, tuple(limits), units, some.start, annotations, tuple(chosen), ())
+
+
+def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
+    if path.suffix.lower() == ".bdf":
+        check_bdf(path, name)
+    import mne  # takes a second
+
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            raw: Any = mne.io.read_raw(path, preload=False, verbose="error")
+            labels, types = list(raw.ch_names), raw.get_channel_types()
+            eeg = None if path.suffix.lower() == ".bdf" else [kind == "eeg" for kind in types]
+            if eeg is not None and not any(eeg):
+                eeg = None  # the file does not say; labels may
+            chosen = choose(labels, channels, preferred=preferred, recording=name, eeg=eeg)
+            places = _places(chosen)
+            if odd := [labels[place] for place in places if types[place] not in MNE_UNITS]:
+                raise RecordingError(name, f"channel '{odd[0]}' is no voltage", "choose another --channel")
+            signals = {place: (raw.get_data(picks=[place])[0] * 1e6).astype(np.float32) for place in places}
+    except HypnolensError:
+        raise
+    except Exception as error:  # readers of a score of formats raise what they like
+        reason = " ".join(str(error).split())[:200]
+        raise RecordingError(
+            name,
+            f"{path.name} cannot be read ({type(error).__name__}: {reason})",
+            "give an EDF, EDF+, BDF, FIF, BrainVision (.vhdr) or EEGLAB (.set) file",
+        ) from error
+    start = raw.info["meas_date"]
+    start = datetime.min if start is None else start.replace(tzinfo=None)
+    shift = raw.first_time if raw.annotations.orig_time is not None else 0.0
+    entries = tuple(
+        (float(onset) - shift, float(duration) or None, str(text))
+        for onset, duration, text in zip(
+            raw.annotations.onset, raw.annotations.duration, raw.annotations.description, strict=True
+        )
+    )
+    if raw.annotations.orig_time is not None:
+        start += timedelta(seconds=float(raw.first_time))
+    if gaps := [text for _, _, text in entries if text.upper() in ("BAD_ACQ_SKIP", "EDGE BOUNDARY", "BAD BOUNDARY")]:
+        raise RecordingError(
+            name, f"{path.name} is discontinuous ('{gaps[0]}')", "export it as one continuous recording"
+        )
+    texts = dict.fromkeys(" ".join(str(one.message).split())[:200] for one in caught if _of_damage(one))
+    return Source(
+        _derived(chosen, signals),
+        float(raw.info["sfreq"]),
+        (None,) * len(chosen),
+        ("V",) * len(chosen),
+        start,
+        Annotations(entries, start),
+        tuple(chosen),
+        tuple(f"MNE says of {path.name}: {text}" for text in texts),
+    )
+
+
+def _of_damage(caught: warnings.WarningMessage) -> bool:
+    return issubclass(caught.category, RuntimeWarning | UserWarning) and "filename" not in str(caught.message)
+
+
+def _places(chosen: Sequence[Choice]) -> list[int]:
+    every = [place for choice in chosen for place in (choice.plus, choice.minus) if place is not None]
+    return list(dict.fromkeys(every))
+
+
+def _same_rates(rates: dict[str, float], name: str) -> None:
+    if len(set(rates.values())) > 1:
+        listed = ", ".join(f"'{label}' {rate:g} Hz" for label, rate in rates.items())
+        raise RecordingError(name, f"channels have different rates ({listed})", "score channels of one rate together")
+
+
+def _derived(chosen: Sequence[Choice], signals: dict[int, np.ndarray]) -> np.ndarray:
+    return np.stack(
+        [
+            signals[choice.plus] - signals[choice.minus] if choice.minus is not None else signals[choice.plus]
+            for choice in chosen
+        ]
+    )
+
+
+def _unit_factor(signal: np.ndarray, rate: float, unit: str, channel: str, name: str) -> tuple[float, str]:
+    """By what to multiply a channel so that it can be scalp EEG, and the sentence that says so."""
+    n_samples = int(rate * EPOCH_S)
+    cut = signal[: len(signal) // n_samples * n_samples].reshape(-1, n_samples)
+    spread = np.nan_to_num(cut.std(axis=1, dtype=np.float64), nan=0.0, posinf=0.0)
+    # A constant has rounding errors of a ten-millionth of its value.
+    alive = spread[spread > 1e-6 * np.nan_to_num(np.abs(cut).max(axis=1), posinf=0.0)]
+    if len(alive) == 0:
+        raise RecordingError(name, f"channel '{channel}' is flat throughout", "choose another --channel")
+    median = float(np.median(alive))
+    odd = "" if unit in MICROVOLTS else f"the header gives '{unit}' as its unit, which is no voltage; taken for µV"
+    if RMS_UV[0] <= median <= RMS_UV[1] or FLAT_UV <= median < RMS_UV[0]:
+        return 1.0, f"{channel}: {odd}" if odd else ""
+    fits = [factor for factor in FACTORS if PLAUSIBLE_UV[0] <= median * factor <= PLAUSIBLE_UV[1]]
+    if not fits:
+        raise RecordingError(
+            name,
+            f"channel '{channel}' has a median amplitude of {median:.3g} µV by its header ('{unit}'), and no factor of "
+            "a thousand makes a scalp EEG of it",
+            "correct the unit and the range in the header, or choose another --channel",
+        )
+    said = f"its header gives '{unit}'" if unit else "its header gives no unit"
+    return fits[0], (
+        f"{channel}: median amplitude {median:.3g} µV by the header cannot be scalp EEG ({said}); multiplied by "
+        f"{fits[0]:g}, which gives {median * fits[0]:.3g} µV. Correct the unit in the file"
+    )
+
+
+def _human(
+    path: Path, name: str, source: Source, duration_s: float, hypnogram: Path | None
+) -> tuple[np.ndarray | None, float, list[str], list[str]]:
+    """Human stages, where their grid begins, and what to say of them (notes, warnings)."""
+    if hypnogram is not None:
+        found = read_stages(hypnogram, start=source.start, duration_s=duration_s, recording=name)
+        return found.stages, found.first_s, [f"human stages: {hypnogram.name}"], _excess(found)
+    inside = _stages_inside(source.annotations)
+    beside = _companion(path)
+    try:
+        if inside.entries:
+            found = place_stages(inside, path.name, start=source.start, duration_s=duration_s, recording=name)
+            return found.stages, found.first_s, [f"human stages: annotations of {path.name}"], _excess(found)
+        if beside:
+            found = read_stages(beside, start=source.start, duration_s=duration_s, recording=name)
+            return found.stages, found.first_s, [f"human stages: {beside.name}, beside the recording"], _excess(found)
+    except RecordingError as error:
+        return None, 0.0, [], [f"human stages are left out: {str(error).removeprefix(f'{name}: ')}"]
+    return None, 0.0, [], []
+
+
+def _excess(found: Hypnogram) -> list[str]:
+    return [f"human stages do not end where the signal does ({flag})" for flag in found.flags]
+
+
+def _stages_inside(annotations: Annotations) -> Annotations:
+    """Those annotations of a recording that are stages, in the texts of the EDF+ standard."""
+    entries = [
+        (onset, duration, text if text in LABELS else SHORT_LABELS.get(text.strip().lower(), ""))
+        for onset, duration, text in annotations.entries
+    ]
+    entries = [entry for entry in entries if entry[2]]
+    if entries and not any(duration for _, duration, _ in entries):
+        # Markers at the beginning of each epoch, without a length.
+        entries = [(onset, float(EPOCH_S), text) for onset, _, text in entries]
+    return replace(annotations, entries=tuple(entries))
+
+
+def _companion(path: Path) -> Path | None:
+    if path.name.endswith("-PSG.edf"):
+        stem = path.name.removesuffix("-PSG.edf")
+        exact = path.with_name(f"{stem}-Hypnogram.edf")
+        if exact.is_file():
+            return exact
+        if stem[:2] in ("SC", "ST") and len(stem) == 8:
+            others = sorted(path.parent.glob(f"{stem[:6]}??-Hypnogram.edf"))
+            return others[0] if len(others) == 1 else None
+    return next(
+        (
+            file
+            for ending in (".xml", "-profusion.xml")
+            if (file := path.with_name(path.stem.removesuffix("-PSG") + ending)).is_file()
+        ),
+        None,
+    )
+
+
+def _lights(
+    given: tuple[str | None, str | None], source: Source, duration_s: float, name: str
+) -> tuple[tuple[float | None, float | None], list[str], list[str]]:
+    """Lights off and on in seconds from the first sample, and what to say of them."""
+    found: list[float | None] = [None, None]
+    notes: list[str] = []
+    doubts: list[str] = []
+    marked: tuple[list[float], list[float]] = ([], [])
+    for onset, _, label in source.annotations.entries:
+        if (which := LIGHTS.get(label.strip().lower())) is not None:
+            marked[which].append(onset)
+    for which, (word, text) in enumerate(zip(("off", "on"), given, strict=True)):
+        if text is not None:
+            found[which] = _seconds(text, source.start, word, name)
+        elif marked[which]:
+            found[which] = marked[which][0] if which == 0 else marked[which][-1]
+            notes.append(f"lights {word}: annotation at {found[which]:g} s")
+    off, on = found
+    if off is not None and on is not None and on <= off:
+        if given == (None, None):
+            return (None, None), [], [f"lights on ({on:g} s) are marked before lights off ({off:g} s); both left out"]
+        raise RecordingError(name, f"lights on ({on:g} s) are not after lights off ({off:g} s)", "correct one of them")
+    if (off is not None and off >= duration_s) or (on is not None and on <= 0):
+        raise RecordingError(
+            name,
+            "lights off to lights on has nothing in common with the recording",
+            "correct --lights-off, --lights-on",
+        )
+    for word, value in (("off", off), ("on", on)):
+        if value is not None and not 0 <= value <= duration_s:
+            doubts.append(f"lights {word} ({value:g} s) lie outside of the recording ({duration_s:g} s)")
+    return (off, on), notes, doubts
+
+
+def _seconds(text: str, start: datetime, word: str, name: str) -> float:
+    try:
+        if ":" not in text:
+            return float(text)
+        if start == datetime.min:
+            raise RecordingError(
+                name, f"--lights-{word} {text}: the file does not say when it begins", "give seconds from its start"
+            )
+        from hypnolens.statistics import seconds_after
+
+        return seconds_after(start.isoformat(), text)
+    except ValueError as error:
+        raise RecordingError(
+            name, f"--lights-{word} '{text}' is no time", "write HH:MM, HH:MM:SS or seconds from the start"
+        ) from error
