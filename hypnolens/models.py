@@ -1,30 +1,58 @@
-"""A trained network as files: weights as safetensors, and a card in JSON that says how it came about."""
+"""A trained network as files: weights as safetensors, and a card in JSON that says how it came about.
 
+Nothing here unpickles: a file of weights that somebody passed on can hold numbers, and no code.
+"""
+
+import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 from hypnolens.devices import pick_device
 from hypnolens.errors import HypnolensError
 from hypnolens.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
+
+SHIPPED = Path(__file__).parent / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use.safetensors"
+"""The network that comes with hypnolens, for trials: fold 0 of `demo`, made by ``make model``."""
+
+OWN = "se-resnet-bilstm"
+"""The model of an experiment that gives hypnolens's own network."""
+
+NEEDED = ("name", "caution", "usual", "weights_sha256")
+"""What the card of a network that stages nights says, beside what building it needs."""
+
+ALIKE = ("normalisation", "across_gaps", "window", "model")
+"""Keys of an experiment in which networks that stage together must not differ."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A network that can stage a night: it, its card, and where it is from."""
+
+    network: SEResNetBiLSTM
+    card: Mapping[str, Any]
+    source: str
 
 
 def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path: Path) -> None:
     """Write weights and card.
 
     The card needs the keys ``experiment`` and ``sampling_rate_hz``, from which the network is built again. Its number
-    of parameters is added, and, of a SE-ResNet, the step and receptive field of a cell of the feature map in samples.
+    of parameters and the SHA-256 of the weights are added, and, of a SE-ResNet, the step and receptive field of a cell
+    of the feature map in samples.
     """
-    card = {**card, "n_parameters": n_parameters(model)}
+    # Some of braindecode's networks have one tensor under two names, which safetensors refuses: copies have none.
+    save_file({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}, weights)
+    card = {**card, "n_parameters": n_parameters(model), "weights_sha256": _sha256(weights.read_bytes())}
     if isinstance(model, SEResNetBiLSTM):
         _, step, field = cell_geometry(model)
         card |= {"cell_step": step, "cell_field": field}
-    # Some of braindecode's networks have one tensor under two names, which safetensors refuses: copies have none.
-    save_file({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}, weights)
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
@@ -48,11 +76,116 @@ def read_network(weights: Path, card: Path, build: Callable[[Mapping[str, Any], 
     HypnolensError
         The files are damaged or do not belong together.
     """
+    remedy = "delete it and run again, it is trained anew"
     try:
-        made = json.loads(card.read_text(encoding="utf-8"))
-        model = build(made["experiment"], made["sampling_rate_hz"])
-        model.load_state_dict(load_file(weights))
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+        return _network(weights.read_bytes(), _card(card.read_bytes()), build)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise HypnolensError(f"{weights}: damaged ({reason}); delete it and run again, it is trained anew") from error
+        raise HypnolensError(f"{weights}: damaged ({reason}); {remedy}") from error
+
+
+def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
+    """Networks that somebody trained or passed on.
+
+    Parameters
+    ----------
+    path
+        A folder with ``model.safetensors`` and ``model.json``, one with folders ``fold-0``, ``fold-1``, ..., of these, a
+        release archive, or a file of weights with its card beside it (of the same name, or ``model.json``); `None` for
+        the network that comes with hypnolens.
+    ensemble
+        Whether to take all folds, rather than the first.
+
+    Raises
+    ------
+    HypnolensError
+        There is no network, it is damaged or not of hypnolens's own kind, or several cannot stage together.
+    """
+    path = SHIPPED if path is None else path
+    try:
+        files = _in_archive(path) if path.suffix == ".zip" and path.is_file() else _in_folder(path)
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise HypnolensError(f"{path}: cannot be read ({error}); give a whole release archive") from error
+    if not files:
+        raise HypnolensError(
+            f"{path}: no model there; give a folder with model.safetensors and model.json (or with fold-*/ of these), a "
+            "release archive (.zip), or a .safetensors file"
+        )
+    if ensemble and len(files) == 1:
+        raise HypnolensError(f"{path}: holds one network, which is no ensemble; leave --ensemble out")
+    scorers = [_scorer(name, *files[name]) for name in list(files)[: None if ensemble else 1]]
+    for other in scorers[1:]:
+        first = scorers[0].card
+        differing = [key for key in ALIKE if other.card["experiment"][key] != first["experiment"][key]]
+        if differing or other.card["sampling_rate_hz"] != first["sampling_rate_hz"]:
+            what = ", ".join(differing) or "sampling_rate_hz"
+            raise HypnolensError(f"{path}: {other.source} differs from {scorers[0].source} in {what}; no ensemble")
+    return scorers
+
+
+def _scorer(source: str, weights: bytes, card: bytes) -> Scorer:
+    try:
+        made = _card(card)
+        if absent := [key for key in (*NEEDED, "experiment", "sampling_rate_hz") if key not in made]:
+            raise HypnolensError(f"{source}: its card has no {', '.join(absent)}; train it with this hypnolens")
+        if (model := made["experiment"].get("model")) != OWN:
+            raise HypnolensError(f"{source}: a network of kind '{model}'; only {OWN} can score nights")
+        return Scorer(_network(weights, made, build), made, source)
+    except HypnolensError:
+        raise
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise HypnolensError(f"{source}: damaged ({reason}); fetch or train it again") from error
+
+
+def _in_folder(path: Path) -> dict[str, tuple[bytes, bytes]]:
+    """Weights and cards by name: of a file, of a folder, or of its folders of folds in the order of their numbers."""
+    if path.suffix == ".safetensors":
+        own = path.with_suffix(".json")
+        weights = [(path, own if own.is_file() else path.with_name("model.json"))]
+    elif (path / "model.safetensors").exists():
+        weights = [(path / "model.safetensors", path / "model.json")]
+    else:
+        folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(file.parent.name))
+        weights = [(file, file.with_name("model.json")) for file in folds]
+    for file, card in weights:
+        if not file.is_file() or not card.is_file():
+            raise HypnolensError(f"{card if file.is_file() else file}: there is no such file; weights need their card")
+    return {str(file): (file.read_bytes(), card.read_bytes()) for file, card in weights}
+
+
+def _in_archive(path: Path) -> dict[str, tuple[bytes, bytes]]:
+    """The same of a release; nothing is written anywhere, so that no name in it can lead out of a folder."""
+    with zipfile.ZipFile(path) as archive:
+        names = [PurePosixPath(name) for name in archive.namelist() if name.endswith("/model.safetensors")]
+        names.sort(key=lambda name: _number(name.parent.name))
+        return {
+            f"{path}/{name}": (archive.read(str(name)), archive.read(str(name.with_name("model.json"))))
+            for name in names
+        }
+
+
+def _network(
+    weights: bytes, card: Mapping[str, Any], build: Callable[[Mapping[str, Any], float], AnyNetwork]
+) -> AnyNetwork:
+    if "weights_sha256" in card and _sha256(weights) != card["weights_sha256"]:
+        raise ValueError("the SHA-256 of the weights is not the one in the card")
+    model = build(card["experiment"], card["sampling_rate_hz"])
+    model.load_state_dict(load(weights))
     return model.to(pick_device()).eval()
+
+
+def _card(text: bytes) -> dict[str, Any]:
+    card = json.loads(text.decode("utf-8"))
+    if not isinstance(card, dict):
+        raise ValueError("its card is no JSON object")
+    return card
+
+
+def _number(folder: str) -> tuple[int, str]:
+    digits = folder.rpartition("-")[2]
+    return (int(digits) if digits.isdigit() else -1, folder)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

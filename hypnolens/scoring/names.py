@@ -80,7 +80,7 @@ def clashes(paths: Sequence[Path]) -> tuple[Path, Path] | None:
     taken: dict[str, Path] = {}
     for path in paths:
         name = night_name(path)
-        for own in {name, bids_name(name)}:
+        for own in (*file_names(name).values(), f"{name}.html"):
             other = taken.setdefault(own.casefold(), path)
             if other != path:
                 return other, path

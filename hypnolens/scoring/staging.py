@@ -109,7 +109,7 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detai
     maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
     if good.any():
         across = scorer.card["experiment"]["across_gaps"]
-        decisions = Decisions(scorer.network, seen(epochs, scorer), across_gaps=across)  # type: ignore[arg-type]
+        decisions = Decisions(scorer.network, seen(epochs, scorer), across_gaps=across)
         found = attribute(decisions, np.arange(len(epochs.stage)), epochs.stage, method=method)
         maps[good] = binned(found, MAP_BINS)
     return Detail(method, maps, detect(epochs))
@@ -186,7 +186,9 @@ def _doubts(scored: Scored, usable: np.ndarray) -> list[str]:
     for card in scored.cards[:1]:
         for channel, signal, good in zip(night.channels, scored.signal, usable, strict=True):
             if good.any():
-                sentences = departures(signal[good], night.rate, channel, card["usual"])
+                sentences = departures(
+                    signal[good], scored.rate, file_rate=night.rate, channel=channel, usual=card["usual"]
+                )
                 found += [f"{channel}: {sentence}" for sentence in sentences]
     window = int(scored.cards[0]["experiment"]["window"])
     if scored.n_epochs < window:

@@ -24,6 +24,7 @@ rule train_published:
         gpu=1,
     params:
         experiment=experiment_options,
+        origin=origin_of,
         networks="hypnolens.baselines.networks",
         # As in `train`: what a killed job goes on from.
         checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",

@@ -299,9 +299,9 @@ def events_files(wildcards):
 
 
 def origin_of(wildcards):
-    """Licence and citation of a dataset."""
-    origin = ORIGINS[dataset_of(wildcards.dataset)["kind"]]
-    return {"licence": origin.licence, "citation": origin.citation}
+    """Kind, licence and citation of a dataset."""
+    kind = dataset_of(wildcards.dataset)["kind"]
+    return {"kind": kind, "licence": ORIGINS[kind].licence, "citation": ORIGINS[kind].citation}
 
 
 def missing_recordings(wildcards):

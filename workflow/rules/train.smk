@@ -24,6 +24,7 @@ rule train:
         gpu=1,
     params:
         experiment=experiment_options,
+        origin=origin_of,
         networks="hypnolens.model",
         # No declared output: Snakemake deletes those of a killed job, and this file is what the job goes on from.
         checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hypnolens.cards import card_of
 from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
 from hypnolens.logs import logged
@@ -13,18 +14,17 @@ from hypnolens.models import write_model
 from hypnolens.normalisation import normalise
 from hypnolens.provenance import record
 from hypnolens.training import SELECTS, options_of, train, training_key
+from hypnolens.usual import usual_of
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
     folder = Path(snakemake.params.epochs)
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
-    sides = [
-        [
-            normalise(read_epochs(folder / f"{name}.safetensors", mapped=True), experiment["normalisation"])
-            for name in recordings[split]
-        ]
+    raw = [
+        [read_epochs(folder / f"{name}.safetensors", mapped=True) for name in recordings[split]]
         for split in ("train", SELECTS[experiment["protocol"]])
     ]
+    sides = [[normalise(epochs, experiment["normalisation"]) for epochs in side] for side in raw]
     rate = sides[0][0].rate
     model, history = train(
         *sides,
@@ -36,6 +36,7 @@ with logged(snakemake.log[0]):
         name=f"{wildcards.dataset}/{wildcards.experiment} fold {wildcards.fold}",
     )
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
-    made = {"recordings": recordings, "sampling_rate_hz": rate, "made": record()}
-    card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": experiment, **made}
+    where = {"dataset": wildcards.dataset, "experiment_name": wildcards.experiment, "fold": int(wildcards.fold)}
+    found = {"usual": usual_of(raw[0]), "rate": rate, "recordings": recordings, "made": record()}
+    card = card_of(**where, experiment=experiment, origin=snakemake.params.origin, **found)
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
