@@ -3,12 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo model test lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 	@echo; cat reports/sim/tables/scores.tsv; echo
 	@echo "Simulated nights. Report: $(CURDIR)/reports/sim/report.html"
+
+# The network that comes with hypnolens, made anew: a matter for its developers.
+model: $(VENV)/installed
+	$(BIN)/snakemake release --cores all --configfile config/demo.yaml
+	$(BIN)/python -m hypnolens.release reports/sim/demo/release.zip hypnolens/data
 
 test: lint
 	$(BIN)/python -m pytest

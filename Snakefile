@@ -25,6 +25,7 @@ include: "workflow/rules/explain.smk"
 include: "workflow/rules/explanations.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/release.smk"
 include: "workflow/rules/score.smk"
 
 
@@ -32,6 +33,7 @@ localrules:
     all,
     demo,
     explanations,
+    release,
     score,
 
 
@@ -49,6 +51,11 @@ rule demo:
 rule explanations:
     input:
         explanation_pages,
+
+
+rule release:
+    input:
+        releases,
 
 
 rule score:

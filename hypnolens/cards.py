@@ -1,9 +1,13 @@
 """Cards of networks: what a network is, what it was trained on, how well it does, and what it is not for."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hypnolens import __version__
+
+TEMPLATE = Path(__file__).parent / "data" / "model_card.md"
+"""The card for people, with places for what is filled in."""
 
 DEMO = "DEMO: trained on SIMULATED nights only. NOT fit for real use; stages of real people are for trying the program"
 """What is said of networks that saw no real EEG, wherever they stage something."""
@@ -54,6 +58,7 @@ def card_of(
         "citation": origin["citation"],
         "hypnolens": __version__,
         "dataset": dataset,
+        "experiment_name": experiment_name,
         "kind": origin["kind"],
         "fold": fold,
         "experiment": dict(experiment),
@@ -64,7 +69,7 @@ def card_of(
     }
 
 
-def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: int) -> str:
+def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: int, file: str) -> str:
     """A card for people, in Markdown, of the networks of a cross-validation.
 
     Parameters
@@ -75,70 +80,39 @@ def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: 
         ``metrics.json`` of the whole cross-validation.
     n_folds
         How many networks there are.
+    file
+        What to give to ``--model``.
     """
-    e, usual = card["experiment"], card["usual"]
-    sides = {side: len(names) for side, names in card["recordings"].items()}
-    rows = [
-        f"| {stage} | {_number(one['precision'])} | {_number(one['recall'])} | {_number(one['f1'])} | {one['support']} |"
-        for stage, one in metrics["per_class"].items()
-    ]
+    usual, title = card["usual"], card["name"].removesuffix(f"-fold-{card['fold']}")
     scores = [
         f"| {word} | {_number(metrics[key])} | {_interval(metrics['ci95'][key])} |"
         for key, word in (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("kappa", "Cohen's kappa"))
     ]
-    low, high = 10 ** usual["amplitude"]["low"], 10 ** usual["amplitude"]["high"]
-    return "\n".join(
-        [
-            f"# {card['name'].removesuffix('-fold-0')}",
-            "",
-            f"> **{card['caution']}.**",
-            "",
-            "## What it is",
-            "",
-            f"{n_folds} network{'s' * (n_folds > 1)}, one a fold of a cross-validation by subject, that stage{'s' * (n_folds == 1)} "
-            f"sleep from one EEG channel in 30-s epochs (W, N1, N2, N3, R): {_architecture(card)}, "
-            f"{card['n_parameters']:,} parameters each. Made by hypnolens {card['hypnolens']} (commit "
-            f"{card['made']['commit']}), experiment `{card['name'].split('-fold-')[0]}`.",
-            "",
-            "## What it was trained on",
-            "",
-            f"Dataset `{card['dataset']}` ({card['kind']}): channel{'s' * (len(usual['channels']) > 1)} "
-            f"{', '.join(usual['channels'])}, {card['sampling_rate_hz']:g} Hz. In fold 0: "
-            f"{', '.join(f'{n} recordings for {side}' for side, n in sides.items())}. Median amplitude of training nights: "
-            f"{low:.3g} to {high:.3g} µV. Normalisation of recordings: {e['normalisation']}. Protocol: "
-            f"{metrics['protocol']}. Licence of the data: see the citation ({card['citation']}).",
-            "",
-            "## How well it does",
-            "",
-            f"Each of {metrics['n_epochs']:,} epochs of {metrics['n_subjects']} subjects was staged by a network that saw no "
-            "night of this subject. Intervals (95 %) are over subjects.",
-            "",
-            "| score | value | interval |",
-            "|---|---|---|",
-            *scores,
-            "",
-            "| stage | precision | recall | F1 | epochs |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            "## What it is for, and what not",
-            "",
-            f"{card['caution']}. Scores hold for recordings like those of the training: other electrodes, amplifiers, ages, "
-            "disorders and drugs were not tested. `hypnolens score` warns where a night departs in amplitude, spectrum or "
-            "rate; it cannot warn of all that matters.",
-            "",
-            "## How to use it",
-            "",
-            "```bash",
-            "hypnolens score NIGHT.edf --out scores --model THIS-FILE-OR-FOLDER              # the network of the first fold",
-            "hypnolens score NIGHT.edf --out scores --model THIS-FILE-OR-FOLDER --ensemble   # all folds together",
-            "```",
-            "",
-            "## Licence",
-            "",
-            f"Weights: {card['licence']}. SHA-256 of the weights of each fold: in its `model.json`, which is checked on reading.",
-            "",
-        ]
+    stages = [
+        f"| {stage} | {_number(one['precision'])} | {_number(one['recall'])} | {_number(one['f1'])} | {one['support']} |"
+        for stage, one in metrics["per_class"].items()
+    ]
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        title=title,
+        file=file,
+        n_folds=n_folds,
+        architecture=_architecture(card),
+        commit=card["made"]["commit"],
+        rate=card["sampling_rate_hz"],
+        channels=", ".join(usual["channels"]),
+        sides=", ".join(f"{len(names)} for {side}" for side, names in card["recordings"].items()),
+        low=10 ** usual["amplitude"]["low"],
+        high=10 ** usual["amplitude"]["high"],
+        normalisation=card["experiment"]["normalisation"],
+        protocol=metrics["protocol"],
+        n_epochs=metrics["n_epochs"],
+        n_subjects=metrics["n_subjects"],
+        scores="\n".join(scores),
+        stages="\n".join(stages),
+        experiment=card["experiment_name"],
+        **{
+            key: card[key] for key in ("caution", "n_parameters", "hypnolens", "dataset", "kind", "citation", "licence")
+        },
     )
 
 

@@ -90,7 +90,7 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
     Parameters
     ----------
     path
-        A folder with ``model.safetensors`` and ``model.json``, one with folders ``fold-0``, ``fold-1``, ..., of these, a
+        A folder with ``model.safetensors`` and ``model.json``, one with folders ``fold-0``, ``fold-1``, ... of these, a
         release archive, or a file of weights with its card beside it (of the same name, or ``model.json``); `None` for
         the network that comes with hypnolens.
     ensemble
@@ -108,8 +108,8 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
         raise HypnolensError(f"{path}: cannot be read ({error}); give a whole release archive") from error
     if not files:
         raise HypnolensError(
-            f"{path}: no model there; give a folder with model.safetensors and model.json (or with fold-*/ of these), a "
-            "release archive (.zip), or a .safetensors file"
+            f"{path}: no model there; give a folder with model.safetensors and model.json (or with fold-*/ of these), "
+            "a release archive (.zip), or a .safetensors file"
         )
     if ensemble and len(files) == 1:
         raise HypnolensError(f"{path}: holds one network, which is no ensemble; leave --ensemble out")

@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
-from hypnolens.plots.style import FULL_WIDTH, STAGE_COLOURS, new
+from hypnolens.plots.colours import STAGE_COLOURS
+from hypnolens.plots.style import FULL_WIDTH, new
 
 CNN, CONTEXT, HEAD, SQUEEZE, PLAIN, FRAME = "#A6CDE8", "#FBE6B4", "#BFA8CE", "#EE9A57", "white", "#F3F3F3"
 """Colours of the parts; what a colour stands for is also written on it."""

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from hypnolens.plots.style import STAGE_COLOURS, hypnogram, new
+from hypnolens.plots.colours import STAGE_COLOURS
+from hypnolens.plots.style import hypnogram, new
 from hypnolens.predictions import PROBABILITIES, read_predictions
 from hypnolens.stages import STAGES
 from hypnolens.tables import ranked, read_table

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from hypnolens.epochs import NOTHING, read_hypnograms
-from hypnolens.plots.style import STAGE_COLOURS, new
+from hypnolens.plots.colours import STAGE_COLOURS
+from hypnolens.plots.style import new
 from hypnolens.stages import EPOCH_S, STAGES
 from hypnolens.tsv import read_rows
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from hypnolens.plots.style import STAGE_COLOURS, new
+from hypnolens.plots.colours import STAGE_COLOURS
+from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
 from hypnolens.tsv import read_rows
 

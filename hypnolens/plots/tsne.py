@@ -3,7 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hypnolens.plots.style import STAGE_COLOURS, new
+from hypnolens.plots.colours import STAGE_COLOURS
+from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
 
 

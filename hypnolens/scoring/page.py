@@ -23,7 +23,7 @@ from scipy.signal.windows import hann
 
 from hypnolens.extraction import resample
 from hypnolens.metrics import confusion_matrix, without_nan
-from hypnolens.plots.style import HYPNOGRAM_ORDER, STAGE_COLOURS
+from hypnolens.plots.colours import HYPNOGRAM_ORDER, STAGE_COLOURS
 from hypnolens.scoring.night_statistics import LATENCIES, names, unit
 from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import clock, has_clock, summary
@@ -153,6 +153,7 @@ def _data(scored: Scored, detail: Detail) -> dict[str, Any]:
     return {
         "n": scored.n_epochs,
         "epochS": EPOCH_S,
+        "channel": night.channels[0],
         "firstS": float(night.first_s),
         "startS": since_midnight if has_clock(night) else None,
         "lights": list(night.lights),
@@ -293,7 +294,7 @@ def _head(scored: Scored, told: Mapping[str, Any]) -> str:
     entries = [
         ("file", night.source),
         ("start", " ".join(filter(None, (date, time and time[:8]))) or "unknown"),
-        ("length", f"{_duration(end)}, {scored.n_epochs:,} epoch{_s(scored.n_epochs)}"),
+        ("length", f"{int(end // 3600)} h {int(end % 3600 // 60):02} min, {scored.n_epochs:,} epoch{_s(scored.n_epochs)}"),
         (f"channel{_s(len(night.channels))}", ", ".join(night.channels)),
         ("rate", f"{night.rate:g} Hz" + (f", staged at {scored.rate:g} Hz" if scored.rate != night.rate else "")),
         (f"model{_s(len(scored.cards))}", ", ".join(dict.fromkeys(told["models"]))),
@@ -400,7 +401,7 @@ def _agreement(scored: Scored, human: Mapping[str, Any]) -> tuple[str, str]:
 def _matrix(counts: np.ndarray, rows: str, columns: str, extra: tuple[str, Sequence[str]] | None = None) -> str:
     """Counts ``(5, 5)`` in the order of `STAGES`, shown in that of a hypnogram, shaded by their share of the row."""
     order = [STAGES.index(stage) for stage in TOP_DOWN]
-    head = [f"{rows} ↓ {columns} →", *(f'<span class="stage s-{stage}">{stage}</span>' for stage in TOP_DOWN)]
+    head = [f"{rows} ↓<br>{columns} →", *(f'<span class="stage s-{stage}">{stage}</span>' for stage in TOP_DOWN)]
     body = []
     for place, code in enumerate(order):
         total = int(counts[code].sum())

@@ -40,6 +40,8 @@ PAPER_TABLES = (
 )  # fmt: skip
 EXPLANATION_TABLES = ("alignment", "faithfulness", "removal", "sanity", "bands", "detectors", "context")
 EXPLANATION_FIGURES = ("faithfulness", "sanity", "bands", "night")
+# What a release holds of the project itself.
+RELEASED = [*sorted((ROOT / "envs").glob("*.yaml")), ROOT / "requirements.lock", ROOT / "LICENSE"]
 # Correctly staged epochs of each stage of a recording that every method explains, and the seed of their draw.
 EXPLAINED = {"sample": 20, "seed": 0}
 
@@ -258,6 +260,16 @@ def scores_of_nights(wildcards):
 def summaries_of_nights(wildcards):
     """Summaries of all nights of one's own."""
     return [f"reports/scores/{night}/{night}.json" for night in nights()]
+
+
+def releases(wildcards):
+    """Archives of the networks of all experiments of the datasets that are run."""
+    return [
+        f"reports/{dataset}/{run}/release.zip"
+        for dataset in runnable()
+        for run in shown_of(dataset)
+        if model_of(run) == OWN and not CONFIGURATION.experiments[run]["shuffle_labels"]
+    ]
 
 
 def missing_of_all(wildcards):

@@ -30,7 +30,12 @@ rule score_night:
         runtime=30,
     params:
         options=score_options,
-        code=code_version("score", "hypnolens/scoring/page/page.js", "hypnolens/scoring/page/page.html", "hypnolens/scoring/page/page.css"),
+        code=code_version(
+            "score",
+            "hypnolens/scoring/page/page.js",
+            "hypnolens/scoring/page/page.html",
+            "hypnolens/scoring/page/page.css",
+        ),
     script:
         "../scripts/score.py"
 
