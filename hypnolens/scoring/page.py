@@ -310,14 +310,14 @@ def _head(scored: Scored, told: Mapping[str, Any]) -> str:
     warnings = [sentence for sentence in scored.warnings if sentence != scored.caution]
     return (
         f'{caution}<header><h1>{_text(night.name)}</h1><dl class="facts">{facts}</dl>'
-        f"{_list('warnings', 'Warnings', warnings)}{_list('notes', 'Notes', night.notes)}</header>"
+        f"<div class=\"said\">{_list('warnings', 'Warnings', warnings)}{_list('notes', 'Notes', night.notes)}</div></header>"
     )
 
 
 def _statistics(scored: Scored, told: Mapping[str, Any]) -> str:
     """All tables."""
     cards = [
-        _card("Night", f"From {told['statistics_span']}.", _night_table(scored, told)),
+        _card("Night", f"{_capital(told['statistics_span'])}.", _night_table(scored, told)),
         _card(
             "Stages",
             "Minutes in the time in bed; per cent of the total sleep time; latencies from "

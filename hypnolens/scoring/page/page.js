@@ -249,19 +249,19 @@
   function drawHuman() {
     if (!night.human) return;
     const p = prepare("human");
-    const top = 12, bottom = p.height - 4;
-    clipped(p, 0, 9, () => {
+    const top = 16, bottom = p.height - 4;
+    clipped(p, 3, 11, () => {
       p.c.fillStyle = "#f7eaeb";
-      p.c.fillRect(LEFT, 0, p.right - LEFT, 8);
+      p.c.fillRect(LEFT, 3, p.right - LEFT, 8);
       p.c.fillStyle = RED;
       columns(p, (a, b, first, after) => {
         let any = false;
         for (let epoch = first; epoch < after; epoch += 1) any = any || differs.has(epoch);
-        if (any) p.c.fillRect(a / p.ratio, 0, (b - a) / p.ratio, 8);
+        if (any) p.c.fillRect(a / p.ratio, 3, (b - a) / p.ratio, 8);
       });
     });
-    text(p, "differs", LEFT - 8, 4.5, { align: "right", size: 11, colour: RED });
-    text(p, count(night.differs.length), p.right + 6, 4.5, { size: 11, colour: RED });
+    text(p, "differs", LEFT - 8, 7.5, { align: "right", size: 11, colour: RED });
+    text(p, count(night.differs.length), p.right + 6, 7.5, { size: 11, colour: RED });
     drawHypnogram(p, night.human, (epoch) => shown(night.human[epoch]), top, bottom, "human");
   }
 
@@ -353,7 +353,7 @@
     frame(p, top, bottom);
     title(p, "Hz", top, bottom);
     const y = (hz) => bottom - ((hz - about.lowHz) / (highHz - about.lowHz)) * (bottom - top);
-    for (const hz of [1, 4, 8, 12, 16, 20, 25, 30]) {
+    for (const hz of [4, 8, 12, 16, 20, 25, 30]) {
       if (hz > highHz + 1e-6) continue;
       p.c.fillStyle = "#9aa5af";
       p.c.fillRect(LEFT - 4, Math.round(y(hz)), 3, 1);
@@ -392,6 +392,7 @@
       const height = isLow ? least : sum / found; // a low epoch must not drown in a column of sure ones
       p.c.fillStyle = isLow ? "#f6c878" : "#c9d6e2";
       p.c.fillRect(x, y(height), width, bottom - y(height));
+      if (width < 3) return; // a line on top would be a cloud of dots
       p.c.fillStyle = isLow ? AMBER : "#5f7d99";
       p.c.fillRect(x, y(height), width, 1.5);
     });
@@ -405,7 +406,7 @@
     p.c.setLineDash([]);
     lights(p, top, bottom);
     frame(p, top, bottom);
-    title(p, "confid.", top, bottom);
+    title(p, "confidence", top, bottom);
     [["1", top + 5], ["0.5", y(0.5)], ["0", bottom - 5]].forEach(([words, at]) =>
       text(p, words, LEFT - 8, at, { align: "right", size: 11 }));
     const at = within(y(night.below), top + 12, bottom - 12);
@@ -680,7 +681,8 @@
     const epoch = state.epoch, code = night.stage[epoch];
     const time = $("side-time");
     time.replaceChildren(element("b", "", `Epoch ${count(epoch + 1)}`), ` of ${count(n)}`, element("br"));
-    time.append(night.startS === null ? "" : `${clock(onset(epoch))} · `, `${hms(onset(epoch))} h from the start`);
+    if (night.startS !== null) time.append(clock(onset(epoch)), element("br"));
+    time.append(`${hms(onset(epoch))} h from the start`);
     $("trace-title").textContent = `${night.channel} · 30 s from ${when(onset(epoch))}`;
     $("badge").className = stageClass(code);
     $("badge").textContent = known(code) ? stages[code] : "–";
@@ -708,6 +710,10 @@
         human.append(theirs === code ? element("span", "agrees", "agrees") : element("span", "differs", "differs"));
       }
     }
+    const counts = new Map();
+    for (const [, , kind] of eventsOf(epoch)) counts.set(kind, (counts.get(kind) || 0) + 1);
+    const events = [...counts].sort((a, b) => a[0] - b[0]).map(([kind, many]) => `${many} × ${night.kinds[kind][0]}`);
+    $("side-events").textContent = `events: ${events.join(", ") || "none found"}`;
     const peak = night.maps.peak[epoch];
     $("peak").textContent = peak ? `Maximum here: ${peak.toPrecision(3)} for ${shown(code)}.` : "";
     $("of").textContent = `of ${count(n)}`;
