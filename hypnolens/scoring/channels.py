@@ -119,9 +119,11 @@ def choose(
             raise RecordingError(recording, f"channel {twice[0]} is named twice", "name each --channel once")
         return chosen
     known = [is_eeg(label) for label in labels] if eeg is None else list(eeg)
-    places = [place for place, good in enumerate(known) if good and parse(labels[place]).electrode not in ("m1", "m2")]
-    if len(places) == 1:
-        return [Choice(labels[places[0]], places[0], None, "the only EEG channel of the file")]
+    mastoids = [good and parse(label).electrode in ("m1", "m2") for label, good in zip(labels, known, strict=True)]
+    places = [place for place, good in enumerate(known) if good and not mastoids[place]]
+    only = [Choice(labels[place], place, None, "the only EEG channel of the file") for place in places]
+    if len(places) == 1 and not any(mastoids):
+        return only
     if not places:
         raise RecordingError(
             recording, f"no EEG channel found; the file has {_list(labels)}", "name one with --channel"
@@ -137,6 +139,8 @@ def choose(
             return [
                 Choice(found.name, found.plus, found.minus, f"{what}; {found.how}" if found.minus is not None else what)
             ]
+    if len(places) == 1:
+        return only
     raise RecordingError(
         recording,
         f"several EEG channels, none of which is known ({_list([labels[place] for place in places])})",

@@ -302,9 +302,9 @@ def _stages_inside(annotations: Annotations) -> Annotations:
         for onset, duration, text in annotations.entries
     ]
     entries = [entry for entry in entries if entry[2]]
-    if entries and not any(duration for _, duration, _ in entries):
-        # Markers at the beginning of each epoch, without a length.
-        entries = [(onset, float(EPOCH_S), text) for onset, _, text in entries]
+    long = [entry for entry in entries if entry[1]]
+    # None has a length: they mark the beginning of each epoch. Some have none: a crop left nothing of them.
+    entries = long or [(onset, float(EPOCH_S), text) for onset, _, text in entries]
     return replace(annotations, entries=tuple(entries))
 
 

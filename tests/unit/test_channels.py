@@ -43,8 +43,9 @@ def test_the_only_eeg_channel_is_taken():
     assert (one.name, one.plus, one.minus) == ("C3-A2", 1, None) and "only EEG channel" in one.how
 
 
-def test_a_mastoid_alone_is_no_second_choice():
-    assert chosen(["C4", "M1"])[0].name == "C4"
+def test_a_mastoid_is_a_reference_and_no_second_choice():
+    assert chosen(["C4", "M1"])[0].name == "C4-M1"
+    assert chosen(["C6", "M1"])[0].name == "C6"
 
 
 def test_of_several_the_trained_on_comes_first_then_the_known_order():

@@ -95,7 +95,9 @@ def test_epochs_without_eeg_get_no_stage_and_no_part_in_statistics():
     assert set(scored.unusable[60:180]) == {"flat"} and scored.unusable[0] == ""
     assert np.isnan(scored.confidence[60:180]).all() and not np.isin(np.arange(60, 180), scored.review).any()
     assert scored.statistics["unscored_min"] == 60 and scored.statistics["tst_min"] == 30
-    assert any("120 of 240 epochs carry no EEG (flat)" in sentence and "doubtful" in sentence for sentence in scored.warnings)
+    assert any(
+        "120 of 240 epochs carry no EEG (flat)" in sentence and "doubtful" in sentence for sentence in scored.warnings
+    )
 
 
 def test_a_night_without_any_eeg_is_refused_in_one_line():

@@ -353,11 +353,14 @@
     frame(p, top, bottom);
     title(p, "Hz", top, bottom);
     const y = (hz) => bottom - ((hz - about.lowHz) / (highHz - about.lowHz)) * (bottom - top);
-    for (const hz of [4, 8, 12, 16, 20, 25, 30]) {
-      if (hz > highHz + 1e-6) continue;
+    let free = -Infinity;
+    for (const hz of [30, 25, 20, 15, 10, 5]) {
+      const at = within(y(hz), top + 5, bottom - 5);
+      if (hz > highHz + 1e-6 || at < free) continue;
       p.c.fillStyle = "#9aa5af";
       p.c.fillRect(LEFT - 4, Math.round(y(hz)), 3, 1);
-      text(p, String(hz), LEFT - 8, within(y(hz), top + 5, bottom - 5), { align: "right", size: 11 });
+      text(p, String(hz), LEFT - 8, at, { align: "right", size: 11 });
+      free = at + 11;
     }
     const ramp = p.c.createLinearGradient(0, bottom, 0, top);
     VIRIDIS.forEach((rgb, place) => ramp.addColorStop(place / (VIRIDIS.length - 1), `rgb(${rgb.join(",")})`));
