@@ -22,9 +22,9 @@ from scipy.fft import rfft
 from scipy.signal.windows import hann
 
 from hypnolens.extraction import resample
-from hypnolens.metrics import confusion_matrix, without_nan
+from hypnolens.metrics import confusion_matrix, scores, without_nan
 from hypnolens.plots.colours import HYPNOGRAM_ORDER, STAGE_COLOURS
-from hypnolens.scoring.night_statistics import LATENCIES, names, unit
+from hypnolens.scoring.night_statistics import LATENCIES, names, statistics_of, unit, with_latencies
 from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import clock, has_clock, summary
 from hypnolens.stages import EPOCH_S, MOVEMENT, STAGES
@@ -240,15 +240,16 @@ def _spectrogram(scored: Scored) -> tuple[bytes, dict[str, Any]]:
     for first in range(0, len(begins), CHUNK):
         part = slice(first, first + CHUNK)
         cut = padded[begins[part, None] + np.arange(length)]
-        cut = cut - cut.mean(axis=1, keepdims=True)  # a sample that is no number spoils its window, as it must
-        density = 2 * np.abs(rfft(cut * window, axis=1)) ** 2 / (rate * np.sum(window**2))
-        power[part] = density @ rows
+        with np.errstate(invalid="ignore"):  # a sample that is no number spoils its window, as it must
+            centred = cut - cut.mean(axis=1, keepdims=True)
+            density = 2 * np.abs(rfft(centred * window, axis=1)) ** 2 / (rate * np.sum(window**2))
+            power[part] = density @ rows
     power = power.reshape(n_columns, -1, len(centres)).mean(axis=1)
     there = np.isfinite(power).all(axis=1)
     decibels = 10 * np.log10(np.maximum(np.where(there[:, None], power, 1), 1e-6))
     usable = there & scored.usable.repeat(n_columns // scored.n_epochs)
-    told = decibels[usable if usable.any() else there]
-    low, high = (float(level) for level in np.percentile(told, LEVELS_DB)) if told.size else (0.0, 1.0)
+    typical = decibels[usable if usable.any() else there]
+    low, high = (float(level) for level in np.percentile(typical, LEVELS_DB)) if typical.size else (0.0, 1.0)
     low, high = float(np.floor(low)), float(np.ceil(high))
     high = max(high, low + 1)
     levels = 1 + np.round(254 * np.clip((decibels - low) / (high - low), 0, 1))
@@ -294,7 +295,10 @@ def _head(scored: Scored, told: Mapping[str, Any]) -> str:
     entries = [
         ("file", night.source),
         ("start", " ".join(filter(None, (date, time and time[:8]))) or "unknown"),
-        ("length", f"{int(end // 3600)} h {int(end % 3600 // 60):02} min, {scored.n_epochs:,} epoch{_s(scored.n_epochs)}"),
+        (
+            "length",
+            f"{int(end // 3600)} h {int(end % 3600 // 60):02} min, {scored.n_epochs:,} epoch{_s(scored.n_epochs)}",
+        ),
         (f"channel{_s(len(night.channels))}", ", ".join(night.channels)),
         ("rate", f"{night.rate:g} Hz" + (f", staged at {scored.rate:g} Hz" if scored.rate != night.rate else "")),
         (f"model{_s(len(scored.cards))}", ", ".join(dict.fromkeys(told["models"]))),
@@ -310,19 +314,23 @@ def _head(scored: Scored, told: Mapping[str, Any]) -> str:
     warnings = [sentence for sentence in scored.warnings if sentence != scored.caution]
     return (
         f'{caution}<header><h1>{_text(night.name)}</h1><dl class="facts">{facts}</dl>'
-        f"<div class=\"said\">{_list('warnings', 'Warnings', warnings)}{_list('notes', 'Notes', night.notes)}</div></header>"
+        f'<div class="said">{_list("warnings", "Warnings", warnings)}{_list("notes", "Notes", night.notes)}</div></header>'
     )
 
 
 def _statistics(scored: Scored, told: Mapping[str, Any]) -> str:
-    """All tables."""
+    """All tables; values are those of `summary` before they are rounded."""
+    night = scored.night
+    values, human = with_latencies(scored.statistics), None
+    if night.human is not None:
+        human = with_latencies(statistics_of(night.human, first_s=night.first_s, lights=night.lights)[0])
     cards = [
-        _card("Night", f"{_capital(told['statistics_span'])}.", _night_table(scored, told)),
+        _card("Night", f"{_capital(told['statistics_span'])}.", _night_table(values, human, names(night.lights))),
         _card(
             "Stages",
             "Minutes in the time in bed; per cent of the total sleep time; latencies from "
-            f"{'the start of the recording' if scored.night.lights[0] is None else 'lights off'} and from sleep onset.",
-            _stage_table(told),
+            f"{'the start of the recording' if night.lights[0] is None else 'lights off'} and from sleep onset.",
+            _stage_table(values, human),
         ),
         _card(
             "Transitions",
@@ -331,8 +339,8 @@ def _statistics(scored: Scored, told: Mapping[str, Any]) -> str:
             _matrix(scored.transitions.loc[list(STAGES), list(STAGES)].to_numpy(dtype=np.int64), "from", "to"),
         ),
     ]
-    if told["human"] is not None:
-        cards.append(_card("Agreement with the human stages", *_agreement(scored, told["human"])))
+    if night.human is not None:
+        cards.append(_card("Agreement with the human stages", *_agreement(scored, night.human)))
     cards.append(
         _card(f"For review: {len(scored.review)} epoch{_s(len(scored.review))}", *_review(scored), kind="list")
     )
@@ -340,31 +348,28 @@ def _statistics(scored: Scored, told: Mapping[str, Any]) -> str:
     return "".join(cards)
 
 
-def _night_table(scored: Scored, told: Mapping[str, Any]) -> str:
-    words = names(scored.night.lights)
-    human = told["human"] and told["human"]["statistics"]
+def _night_table(values: Mapping[str, float], human: Mapping[str, float] | None, words: Mapping[str, str]) -> str:
     head = ["", "", "hypnolens", *(["human"] if human else []), ""]
     rows = []
     for name in FIRST_STATISTICS:
         row = [
             f'<th scope="row">{_text(_capital(words[name]))}</th>',
             f"<td>{ABBREVIATIONS.get(name, '')}</td>",
-            _value(name, told["statistics"][name]),
+            _value(name, values[name]),
         ]
         row += [_value(name, human[name], human=True)] if human else []
         rows.append([*row, f'<td class="unit">{unit(name)}</td>'])
     return _table(head, rows, "statistics")
 
 
-def _stage_table(told: Mapping[str, Any]) -> str:
+def _stage_table(values: Mapping[str, float], human: Mapping[str, float] | None) -> str:
     columns = (("min", "{}_min"), ("% of TST", "{}_percent"), ("latency, min", "lat_{}_min"), ("from onset, min", ""))
     since_onset = {stage: name for name, stage in LATENCIES.items()} | {"R": "rem_latency_min"}
-    human = told["human"] and told["human"]["statistics"]
-    scorers = [("hypnolens", told["statistics"], False), *([("human", human, True)] if human else [])]
+    scorers = [("hypnolens", values, False), *([("human", human, True)] if human else [])]
     head = ["", *([""] if human else []), *(title for title, _ in columns)]
     rows = []
     for stage in TOP_DOWN:
-        for scorer, values, of_human in scorers:
+        for scorer, those, of_human in scorers:
             row = []
             if not of_human:
                 span = f' rowspan="{len(scorers)}"' if human else ""
@@ -373,28 +378,29 @@ def _stage_table(told: Mapping[str, Any]) -> str:
                 row.append(f"<td>{scorer}</td>")
             for _, pattern in columns:
                 name = pattern.format(stage) or since_onset.get(stage, "")
-                row.append(_value(name, values[name], human=of_human) if name in values else "<td></td>")
+                row.append(_value(name, those[name], human=of_human) if name in those else "<td></td>")
             rows.append(row)
     return _table(head, rows, "stages")
 
 
-def _agreement(scored: Scored, human: Mapping[str, Any]) -> tuple[str, str]:
+def _agreement(scored: Scored, human: np.ndarray) -> tuple[str, str]:
     """A sentence, and scores with the confusion matrix."""
-    n = human["n_epochs"]
+    both = _both(scored)
+    n = int(both.sum())
     sentence = (
         f"Over the {n:,} epoch{_s(n)} that both scored. Rows: human; columns: hypnolens; counts, and per cent of the row."
         if n
         else "No epoch has a stage of both."
     )
+    confusion = confusion_matrix(human[both], scored.stage[both])
+    found = scores(confusion)
     figures = (
-        ("accuracy", _percent(human["accuracy"])),
-        ("Cohen's κ", _decimal(human["kappa"])),
-        ("macro-F1", _decimal(human["macro_f1"])),
+        ("accuracy", _percent(found["accuracy"])),
+        ("Cohen's κ", _decimal(found["kappa"])),
+        ("macro-F1", _decimal(found["macro_f1"]) if n else NONE),
     )
     numbers = "".join(f'<div class="figure"><b>{value}</b>{_text(name)}</div>' for name, value in figures)
-    both = _both(scored)
-    confusion = confusion_matrix(np.asarray(scored.night.human)[both], scored.stage[both])
-    extra = ("F1", [_decimal(human["f1"][stage]) for stage in TOP_DOWN])
+    extra = ("F1", [_decimal(found[f"f1_{stage}"]) for stage in TOP_DOWN])
     return sentence, f'<div class="figures">{numbers}</div>{_matrix(confusion, "human", "hypnolens", extra)}'
 
 
@@ -427,7 +433,7 @@ def _review(scored: Scored) -> tuple[str, str]:
             f"<td>{_go(int(place), int(place) + 1)}</td>",
             f"<td>{_when(scored, float(scored.onset_s[place]))}</td>",
             f"<td>{_stage(int(scored.stage[place]))}</td>",
-            f"<td>{_percent(float(scored.confidence[place]))}</td>",
+            f"<td>{_percent_below(float(scored.confidence[place]), scored.below)}</td>",
         ]
         rows.append([*row, f"<td>{_stage(int(human[place]))}</td>"] if human is not None else row)
     return sentence, _table(head, rows, "epochs") if rows else '<p class="none">None.</p>'
@@ -537,6 +543,11 @@ def _decimal(value: float | None, places: int = 3) -> str:
 
 def _percent(value: float | None) -> str:
     return NONE if value is None or not np.isfinite(value) else f"{100 * value:.1f} %"
+
+
+def _percent_below(value: float, below: float) -> str:
+    """Per cent with as many digits as it takes to see that it is less than a threshold."""
+    return next((text for n in range(1, 5) if (text := f"{100 * value:.{n}f}") != f"{100 * below:.{n}f}"), text) + " %"
 
 
 def _capital(text: str) -> str:

@@ -7,11 +7,13 @@ from base64 import b64decode
 from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.scoring.night_statistics import statistics_of
@@ -150,12 +152,8 @@ def click(page, canvas, seconds):
 
 def pixels(page, canvas):
     """Red, green, blue and alpha of a picture, uint8 ``(height, width, 4)``."""
-    script = """(canvas) => {
-        const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-        return [canvas.width, canvas.height, Array.from(image.data)];
-    }"""
-    width, height, values = page.locator(f"#{canvas}").evaluate(script)
-    return np.array(values, dtype=np.uint8).reshape(height, width, 4)
+    address = page.locator(f"#{canvas}").evaluate("(canvas) => canvas.toDataURL()")
+    return np.asarray(Image.open(BytesIO(b64decode(address.partition(",")[2]))))
 
 
 def plain(colour):
@@ -251,7 +249,13 @@ def test_maps_in_page_are_shares_of_each_epochs_maximum(tmp_path):
 def test_click_opens_the_epoch_that_lies_there(look):
     scored, detail = make_scored(a_night(), human=a_night(240, 1))
     page = look(scored, detail)
-    for canvas, epoch in (("hypnogram", 17), ("human", 60), ("hypnodensity", 239), ("spectrogram", 0), ("confidence", 133)):
+    for canvas, epoch in (
+        ("hypnogram", 17),
+        ("human", 60),
+        ("hypnodensity", 239),
+        ("spectrogram", 0),
+        ("confidence", 133),
+    ):
         click(page, canvas, 30 * epoch + 15)
         assert epoch_of(page) == epoch + 1
         assert text(page, "#badge") == STAGES[scored.stage[epoch]]
@@ -324,7 +328,9 @@ def test_buttons_and_lists_do_as_keys_do(look):
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
     assert not page.locator("#help").is_visible()
-    unnamed = page.locator("button:not([aria-label])").evaluate_all("(all) => all.filter((one) => !one.innerText.trim())")
+    unnamed = page.locator("button:not([aria-label])").evaluate_all(
+        "(all) => all.filter((one) => !one.innerText.trim())"
+    )
     assert unnamed == []
 
 
@@ -423,7 +429,10 @@ def test_hypnodensity_has_stage_colours_in_proportion(look):
     image = pixels(page, "hypnodensity")[4:-4, LEFT:-RIGHT, :3]
     middle = image.shape[1] // 2
     # The frame lies around, the cursor is above the picture, not in it.
-    for half, shares in ((image[:, : middle - 2], (0.5, 0, 0.3, 0.2, 0)), (image[:, middle + 2 :], (0, 0.25, 0, 0, 0.75))):
+    for half, shares in (
+        (image[:, : middle - 2], (0.5, 0, 0.3, 0.2, 0)),
+        (image[:, middle + 2 :], (0, 0.25, 0, 0, 0.75)),
+    ):
         for stage, share in zip(STAGES, shares, strict=True):
             found = np.mean((half == plain(STAGE_COLOURS[stage])).all(axis=2))
             assert found == pytest.approx(share, abs=0.02)
@@ -472,11 +481,11 @@ def test_signal_and_event_are_drawn_where_they_are(look):
             break
         page.keyboard.press("ArrowDown")
     image = pixels(page, "signal")[:, LEFT:-RIGHT].astype(int)
-    ink = (image[:, :, 3] > 200) & (image[:, :, :3].sum(axis=2) < 200)
+    ink = (255 - image[:, :, :3].mean(axis=2)) * image[:, :, 3]  # on white
     per_second = image.shape[1] / 30
-    flat = np.flatnonzero(ink[:, int(5.5 * per_second)]).mean()
-    high = np.flatnonzero(ink[:, int(15.5 * per_second)]).mean()
-    assert flat - high > 30  # upwards is positive
+    flat, high = (int(ink[60:-70, int(second * per_second)].argmax()) for second in (5.5, 15.5))
+    height = image.shape[0] - 62 - 34 - 24 - 8  # without labels, attribution and axis
+    assert flat - high == pytest.approx(60 / 200 * height, abs=2)  # upwards is positive
     assert "K-complex" in text(page, "#side-events")
     box = page.locator("#signal").bounding_box()
     page.mouse.move(box["x"] + LEFT + 15.5 * per_second, box["y"] + 120)
@@ -506,7 +515,7 @@ def test_texts_of_files_are_texts(look):
     scored, detail = make_scored(
         a_night(12), human=a_night(12, 1), unusable={3: bad}, name=bad, source=bad, channels=(bad,), notes=(bad,)
     )
-    scored = replace(scored, warnings=(bad,), cards=({"name": bad, "caution": bad},))
+    scored = replace(scored, warnings=(f"{bad} too",), cards=({"name": bad, "caution": bad},))
     events = detail.events.assign(kind=bad)
     page = look(scored, Detail(bad, detail.maps, events), fragment="#epoch=4")
     assert text(page, "h1") == bad
@@ -587,7 +596,12 @@ def test_nothing_sticks_out(look, width):
     scored, detail = make_scored(a_night(), human=a_night(240, 1), source="a" * 300, notes=("b" * 300,))
     page = look(scored, detail, width=width)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    assert page.evaluate("() => [...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).length") == 0
+    assert (
+        page.evaluate(
+            "() => [...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
+        )
+        == 0
+    )
 
 
 def test_browser_without_decompression_is_told(browser, tmp_path):

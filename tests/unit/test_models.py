@@ -1,0 +1,164 @@
+"""Networks as files: written, read back, passed on, and refused when they are not what they say."""
+
+import json
+import pickle
+import zipfile
+
+import pytest
+import torch
+
+from hypnolens import models
+from hypnolens.cards import DEMO, RESEARCH, card_of
+from hypnolens.errors import HypnolensError
+from hypnolens.model import build
+from hypnolens.models import SHIPPED, load_models, read_model, write_model
+from hypnolens.usual import usual_of
+from tests.conftest import make_epochs
+from tests.rules.conftest import EXPERIMENT
+
+ORIGIN = {"kind": "sleepedf", "licence": "ODC-BY 1.0", "citation": "Kemp et al. 2000"}
+
+
+def saved(folder, *, fold=0, origin=ORIGIN, **experiment):
+    torch.manual_seed(fold)
+    options = {**EXPERIMENT, **experiment}
+    network = build(options, 100.0)
+    card = card_of(
+        dataset="d", experiment_name="e", fold=fold, experiment=options, origin=origin, rate=100.0,
+        usual=usual_of([make_epochs([0] * 10)]), recordings={"train": ["a"], "validation": ["b"], "test": ["c"]},
+        made={"commit": "abc"},
+    )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    write_model(network, card, weights=folder / "model.safetensors", path=folder / "model.json")
+    return network.eval()
+
+
+def _same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_a_network_comes_back_from_its_folder_its_file_and_its_pipeline(tmp_path):
+    network = saved(tmp_path)
+    assert _same(network, load_models(tmp_path, ensemble=False)[0].network)
+    assert _same(network, load_models(tmp_path / "model.safetensors", ensemble=False)[0].network)
+    assert _same(network, read_model(tmp_path / "model.safetensors", tmp_path / "model.json"))
+    (tmp_path / "mine.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes())
+    (tmp_path / "mine.json").write_bytes((tmp_path / "model.json").read_bytes())
+    assert _same(network, load_models(tmp_path / "mine.safetensors", ensemble=False)[0].network)
+
+
+def test_folds_come_in_the_order_of_their_numbers(tmp_path):
+    networks = [saved(tmp_path / f"fold-{fold}", fold=fold) for fold in range(11)]
+    assert _same(load_models(tmp_path, ensemble=False)[0].network, networks[0])
+    found = load_models(tmp_path, ensemble=True)
+    assert [scorer.card["fold"] for scorer in found] == list(range(11))
+    assert all(_same(one, scorer.network) for one, scorer in zip(networks, found, strict=True))
+
+
+def test_an_archive_gives_what_its_folder_gives(tmp_path):
+    networks = [saved(tmp_path / f"fold-{fold}", fold=fold) for fold in range(2)]
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        for file in sorted(tmp_path.glob("fold-*/*")):
+            archive.write(file, f"d-e/{file.relative_to(tmp_path)}")
+        archive.writestr("../../escaped/model.txt", "no")
+    found = load_models(tmp_path / "r.zip", ensemble=True)
+    assert all(_same(one, scorer.network) for one, scorer in zip(networks, found, strict=True))
+    assert not (tmp_path.parent.parent / "escaped").exists()
+
+
+def test_cards_say_whether_a_network_saw_real_nights(tmp_path):
+    saved(tmp_path / "real")
+    saved(tmp_path / "sim", origin={"kind": "simulate", "licence": "-", "citation": "-"})
+    real, simulated = (load_models(tmp_path / name, ensemble=False)[0].card for name in ("real", "sim"))
+    assert (real["name"], real["caution"]) == ("d-e-fold-0", RESEARCH)
+    assert (simulated["name"], simulated["caution"]) == ("DEMO-simulated-nights-d-e-fold-0", DEMO)
+
+
+def _changed(folder, **entries):
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**card, **entries}))
+
+
+def _flip(folder):
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-3] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+
+
+def _pickled(folder):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(folder / "evil"), "w"))
+
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Evil()))
+
+
+DAMAGE = {
+    "a flipped bit": (_flip, "SHA-256"),
+    "a pickle in place of weights": (_pickled, "SHA-256"),
+    "cut short": (lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:99]), "SHA"),
+    "a card of another width": (lambda f: _changed(f, experiment={**EXPERIMENT, "width": 2}), "damaged"),
+    "a card that is no JSON": (lambda f: (f / "model.json").write_text("{"), "damaged"),
+    "a card that is a list": (lambda f: (f / "model.json").write_text("[]"), "no JSON object"),
+    "no card": (lambda f: (f / "model.json").unlink(), "weights need their card"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "no model there"),
+    "an older card": (lambda f: _changed(f, experiment={**EXPERIMENT, "model": "usleep"}), "kind 'usleep'"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_what_is_damaged_is_refused_in_one_line(tmp_path, name):
+    saved(tmp_path)
+    damage, words = DAMAGE[name]
+    damage(tmp_path)
+    with pytest.raises(HypnolensError, match=words) as found:
+        load_models(tmp_path, ensemble=False)
+    assert "\n" not in str(found.value) and not (tmp_path / "evil").exists()
+
+
+def test_weights_that_are_a_pickle_are_never_unpickled_even_with_a_matching_checksum(tmp_path):
+    saved(tmp_path)
+    _pickled(tmp_path)
+    _changed(tmp_path, weights_sha256=models._sha256((tmp_path / "model.safetensors").read_bytes()))
+    with pytest.raises(HypnolensError, match="damaged"):
+        load_models(tmp_path, ensemble=False)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_card_without_what_scoring_needs_is_refused(tmp_path):
+    saved(tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    del card["usual"]
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(HypnolensError, match="its card has no usual"):
+        load_models(tmp_path, ensemble=False)
+
+
+def test_folds_that_see_recordings_differently_are_no_ensemble(tmp_path):
+    saved(tmp_path / "fold-0")
+    saved(tmp_path / "fold-1", fold=1, normalisation="none")
+    with pytest.raises(HypnolensError, match="differs from .* in normalisation"):
+        load_models(tmp_path, ensemble=True)
+
+
+@pytest.mark.parametrize("what", ["nothing", "empty folder", "broken.zip", "one"])
+def test_what_is_no_model_is_refused(tmp_path, what):
+    path = tmp_path / what
+    if what == "empty folder":
+        path.mkdir()
+    if what == "broken.zip":
+        path.write_bytes(b"PK\x03\x04 broken")
+    if what == "one":
+        saved(path)
+    with pytest.raises(HypnolensError):
+        load_models(path, ensemble=what == "one")
+
+
+def test_the_shipped_network_is_whole_small_and_says_what_it_is():
+    (scorer,) = load_models(None, ensemble=False)
+    assert "SIMULATED" in SHIPPED.name and "DEMO" in scorer.card["name"]
+    assert "NOT fit for real use" in scorer.card["caution"] and scorer.card["kind"] == "simulate"
+    assert SHIPPED.stat().st_size < 3e6
+    assert "NOT fit for real use" in SHIPPED.with_suffix(".md").read_text()
+    assert set(scorer.card["made"]).isdisjoint({"processor", "platform"})
+    assert scorer.card["metrics"]["n_epochs"] > 500
