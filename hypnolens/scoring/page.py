@@ -280,7 +280,8 @@ def _maps(scored: Scored, detail: Detail) -> tuple[bytes, dict[str, Any]]:
     peak = np.where(there, maps, 0).max(axis=1, initial=0.0)
     shares = np.divide(maps, peak[:, None], out=np.zeros_like(maps), where=there & (peak[:, None] > 0))
     levels = np.where(there, np.round(WHOLE_SHARE * shares), NO_SHARE).astype(np.uint8)
-    peaks = [float(f"{value:.4g}") if any_ else None for value, any_ in zip(peak, there.any(axis=1), strict=True)]
+    known = [bool(row.any()) for row in there]
+    peaks = [float(f"{value:.4g}") if is_known else None for value, is_known in zip(peak, known, strict=True)]
     return levels.tobytes(), {"bins": maps.shape[1], "none": NO_SHARE, "whole": WHOLE_SHARE, "peak": peaks}
 
 
@@ -291,30 +292,29 @@ def _head(scored: Scored, told: Mapping[str, Any]) -> str:
     """Name, file, time, channel and model, and what a person must know before believing the stages."""
     night = scored.night
     date, time = told["start_date"], told["start_time"]
-    end = night.first_s + EPOCH_S * scored.n_epochs
+    seconds = EPOCH_S * scored.n_epochs
     entries = [
         ("file", night.source),
         ("start", " ".join(filter(None, (date, time and time[:8]))) or "unknown"),
-        (
-            "length",
-            f"{int(end // 3600)} h {int(end % 3600 // 60):02} min, {scored.n_epochs:,} epoch{_s(scored.n_epochs)}",
-        ),
+        ("length", f"{seconds // 3600} h {seconds % 3600 / 60:04.1f} min, {_many(scored.n_epochs)}"),
         (f"channel{_s(len(night.channels))}", ", ".join(night.channels)),
         ("rate", f"{night.rate:g} Hz" + (f", staged at {scored.rate:g} Hz" if scored.rate != night.rate else "")),
         (f"model{_s(len(scored.cards))}", ", ".join(dict.fromkeys(told["models"]))),
         ("hypnolens", told["hypnolens"]),
     ]
-    for name, seconds, at in zip(("off", "on"), night.lights, (told["lights_off"], told["lights_on"]), strict=True):
-        if seconds is not None:
-            entries.insert(-2, (f"lights {name}", at[:8] if at else f"{_duration(seconds)} from the start"))
+    for name, when, at in zip(("off", "on"), night.lights, (told["lights_off"], told["lights_on"]), strict=True):
+        if when is not None:
+            entries.insert(-2, (f"lights {name}", at[:8] if at else f"{_duration(when)} from the start"))
     facts = "".join(f"<div><dt>{_text(key)}</dt><dd>{_text(value)}</dd></div>" for key, value in entries)
     caution = ""
     if scored.caution:
-        caution = f'<div id="caution" role="alert"><span class="sign" aria-hidden="true">!</span>{_text(scored.caution)}</div>'
+        sign = '<span class="sign" aria-hidden="true">!</span>'
+        caution = f'<div id="caution" role="alert">{sign}{_text(scored.caution)}</div>'
     warnings = [sentence for sentence in scored.warnings if sentence != scored.caution]
+    said = _list("warnings", "Warnings", warnings) + _list("notes", "Notes", night.notes)
     return (
         f'{caution}<header><h1>{_text(night.name)}</h1><dl class="facts">{facts}</dl>'
-        f'<div class="said">{_list("warnings", "Warnings", warnings)}{_list("notes", "Notes", night.notes)}</div></header>'
+        f'<div class="said">{said}</div></header>'
     )
 
 
@@ -341,9 +341,7 @@ def _statistics(scored: Scored, told: Mapping[str, Any]) -> str:
     ]
     if night.human is not None:
         cards.append(_card("Agreement with the human stages", *_agreement(scored, night.human)))
-    cards.append(
-        _card(f"For review: {len(scored.review)} epoch{_s(len(scored.review))}", *_review(scored), kind="list")
-    )
+    cards.append(_card(f"For review: {_many(len(scored.review))}", *_review(scored), kind="list"))
     cards.append(_card("Unusable signal", *_unusable(scored, told["unusable"]), kind="list"))
     return "".join(cards)
 
@@ -388,7 +386,7 @@ def _agreement(scored: Scored, human: np.ndarray) -> tuple[str, str]:
     both = _both(scored)
     n = int(both.sum())
     sentence = (
-        f"Over the {n:,} epoch{_s(n)} that both scored. Rows: human; columns: hypnolens; counts, and per cent of the row."
+        f"Over the {_many(n)} that both scored. Rows: human; columns: hypnolens; counts, and per cent of the row."
         if n
         else "No epoch has a stage of both."
     )
@@ -461,15 +459,16 @@ def _legend(scored: Scored, detail: Detail) -> str:
     method = METHODS.get(detail.method, detail.method)
     return _text(
         f"Attribution ({method}): how much each moment of this epoch speaks for the stage that the network gave it, in "
-        f"log-odds, as a share of the epoch's maximum. It tells what the network went by, not whether it is right.{limits}"
+        f"log-odds, as a share of the epoch's maximum. It tells what the network went by, not whether it is "
+        f"right.{limits}"
     )
 
 
 def _foot(scored: Scored, about_signal: Mapping[str, Any], about_power: Mapping[str, Any]) -> str:
     night = scored.night
     sentences = (
-        f"Signal shown: {night.channels[0]} at {about_signal['rate']:g} Hz in steps of {about_signal['stepUv']:.3g} µV, "
-        "positive up.",
+        f"Signal shown: {night.channels[0]} at {about_signal['rate']:g} Hz in steps of {about_signal['stepUv']:.3g} "
+        "µV, positive up.",
         f"Spectrogram: Hann windows of {WINDOW_S:g} s, mean over {COLUMN_S:g} s, {SPECTRUM_STEP_HZ:g} Hz a row, "
         f"{about_power['lowDb']:g} to {about_power['highDb']:g} dB of 1 µV²/Hz.",
         "Confidence: the network's probability of the stage that it gives.",
@@ -547,11 +546,15 @@ def _percent(value: float | None) -> str:
 
 def _percent_below(value: float, below: float) -> str:
     """Per cent with as many digits as it takes to see that it is less than a threshold."""
-    return next((text for n in range(1, 5) if (text := f"{100 * value:.{n}f}") != f"{100 * below:.{n}f}"), text) + " %"
+    return _percent(value) if _percent(value) != _percent(below) else f"{100 * value:.3f} %"
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _many(n: int) -> str:
+    return f"{n:,} epoch{_s(n)}"
 
 
 def _s(n: int) -> str:

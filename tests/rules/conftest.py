@@ -14,6 +14,7 @@ EXPERIMENT = {
     **configuration.load({}, ROOT).experiments["demo"],
     **{"width": 1, "lstm_hidden": 4, "window": 3, "passes": 1, "batch_windows": 8},
 }
+ORIGIN = {"kind": "folder", "licence": "-", "citation": "-"}
 SUBJECTS = ("a", "b", "c")
 
 
@@ -27,7 +28,7 @@ class Files(dict):
         return list(self.values())[key] if isinstance(key, int) else dict.__getitem__(self, key)
 
 
-def run_script(script, folder, *, input=None, output=None, params=None, wildcards=None):
+def run_script(script, folder, *, input=None, output=None, params=None, wildcards=None, threads=1):
     """Run a script; returns the text of its log."""
     log = folder / "logs" / f"{script}.log"
     fake = SimpleNamespace(
@@ -36,6 +37,7 @@ def run_script(script, folder, *, input=None, output=None, params=None, wildcard
         params=SimpleNamespace(**(params or {})),
         wildcards=Files(wildcards or {}),
         log=[str(log)],
+        threads=threads,
         scriptdir=str(SCRIPTS),
     )
     runpy.run_path(str(SCRIPTS / f"{script}.py"), init_globals={"snakemake": fake})
@@ -96,7 +98,7 @@ def chain(tmp_path_factory):
     f = {name: str(folder / name) for name in ("recordings.tsv", "hypnograms", "folds.tsv")}
     paths = list(epochs.values())
     run_script(
-        "recordings", folder, input={"epochs": paths}, params={"origin": {"licence": "-", "citation": "-"}},
+        "recordings", folder, input={"epochs": paths}, params={"origin": ORIGIN},
         output={"table": f["recordings.tsv"], "hypnograms": f["hypnograms"]}, wildcards={"dataset": "d"},
     )  # fmt: skip
     options = {"folds": "leave-one-subject-out", "validation": 0.1, "fold_seed": 0}
@@ -112,7 +114,7 @@ def chain(tmp_path_factory):
         inputs = {"folds": f["folds.tsv"]}
         params = {
             "experiment": EXPERIMENT, "networks": "hypnolens.model", "checkpoint": str(folder / f"{fold}.pt"),
-            "code": "c", "epochs": str(folder),
+            "code": "c", "epochs": str(folder), "origin": ORIGIN,
         }  # fmt: skip
         run_script("train", folder, input=inputs, output=out, params=params, wildcards=wildcards)
         predictions = str(folder / f"{fold}.parquet")

@@ -17,7 +17,7 @@ from hypnolens.inference import probabilities
 from hypnolens.normalisation import normalise
 from hypnolens.predictions import PROBABILITIES
 from tests.conftest import ROOT
-from tests.rules.conftest import EXPERIMENT, SCRIPTS, SUBJECTS, draw_figure, extraction, run_script
+from tests.rules.conftest import EXPERIMENT, ORIGIN, SCRIPTS, SUBJECTS, draw_figure, extraction, run_script
 
 
 def test_every_script_is_run_in_this_folder_and_is_thin():
@@ -103,6 +103,7 @@ def test_published_networks_are_trained_written_and_read_back(chain, tmp_path, m
         "experiment": {**EXPERIMENT, "model": model, "stretch": 1},
         "checkpoint": str(tmp_path / "c.pt"),
         "code": "c",
+        "origin": ORIGIN,
     }
     params = {**networks, **own, "epochs": str(chain.folder)}
     run_script("train", tmp_path, input=folds, output=out, params=params, wildcards=wildcards)

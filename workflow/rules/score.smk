@@ -42,7 +42,7 @@ rule score_night:
 
 rule scores:
     input:
-        summaries_of_nights,
+        summaries=summaries_of_nights,
     output:
         report(
             "reports/scores/scores.tsv",

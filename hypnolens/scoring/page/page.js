@@ -24,6 +24,11 @@
   const two = (value) => String(value).padStart(2, "0");
   const count = (value) => value.toLocaleString("en-US");
   const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`);
+  // An epoch just below the threshold must not look as if it had reached it.
+  const sureness = (epoch) => {
+    const value = night.confidence[epoch];
+    return low.has(epoch) && percent(value) === percent(night.below) ? `${(100 * value).toFixed(3)} %` : percent(value);
+  };
   const known = (code) => code !== null && code < stages.length;
   const onset = (epoch) => firstS + epoch * epochS;
   const within = (value, least, most) => Math.max(least, Math.min(most, value));
@@ -691,7 +696,7 @@
     $("badge").textContent = known(code) ? stages[code] : "–";
     const verdict = $("verdict");
     if (known(code)) {
-      verdict.replaceChildren(element("b", "", percent(night.confidence[epoch])), " confidence");
+      verdict.replaceChildren(element("b", "", sureness(epoch)), " confidence");
       if (low.has(epoch)) verdict.append(element("span", "low", "low: look at it"));
     } else verdict.replaceChildren(element("span", "low", `unusable: ${whyNot(epoch)}`));
     $("bars").replaceChildren(...topDown.map((one) => {
@@ -726,7 +731,7 @@
     document.querySelectorAll(`.go[data-epoch="${epoch}"]`).forEach((one) => one.closest("tr").classList.add("here"));
     clearTimeout(describe.timer);
     describe.timer = setTimeout(() => {
-      $("spoken").textContent = `Epoch ${epoch + 1}, ${when(onset(epoch))}, ${known(code) ? `${stages[code]}, ${percent(night.confidence[epoch])}` : `unusable, ${whyNot(epoch)}`}`;
+      $("spoken").textContent = `Epoch ${epoch + 1}, ${when(onset(epoch))}, ${known(code) ? `${stages[code]}, ${sureness(epoch)}` : `unusable, ${whyNot(epoch)}`}`;
       // Not at once: browsers refuse many changes of the address in a row.
       try { history.replaceState(null, "", `#epoch=${epoch + 1}`); } catch { /* the address stays as it is */ }
     }, 250);
@@ -764,7 +769,7 @@
     const code = night.stage[epoch];
     const lines = [`Epoch ${count(epoch + 1)} · ${when(onset(epoch))}` + (night.startS === null ? "" : ` · ${hms(onset(epoch))} h`)];
     if (known(code)) {
-      lines.push(`${stages[code]}, confidence ${percent(night.confidence[epoch])}${low.has(epoch) ? " (low)" : ""}`);
+      lines.push(`${stages[code]}, confidence ${sureness(epoch)}${low.has(epoch) ? " (low)" : ""}`);
       lines.push(topDown.map((one) => `${stages[one]} ${Math.round(100 * night.probability[epoch][one])}`).join(" · ") + " %");
     } else lines.push(`unusable: ${whyNot(epoch)}`);
     if (night.human) lines.push(`human: ${shown(night.human[epoch])}${differs.has(epoch) ? " (differs)" : ""}`);
