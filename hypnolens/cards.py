@@ -118,7 +118,8 @@ def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: 
 
 def _architecture(card: Mapping[str, Any]) -> str:
     e = card["experiment"]
-    context = f"a BiLSTM of {e['lstm_layers']} layers" if e["context"] == "bilstm" else "no context"
+    layers = f"{e['lstm_layers']} layer{'s' * (e['lstm_layers'] > 1)}"
+    context = f"a BiLSTM of {layers}" if e["context"] == "bilstm" else "no context"
     return f"a one-dimensional SE-ResNet-18 of width {e['width']} and {context} over {e['window']} epochs"
 
 

@@ -28,6 +28,12 @@ from hypnolens.predictions import codes, read_predictions
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Time of every entry, so that the same files give the same bytes: the first that the format knows."""
 
+HERE = """## Here
+
+`{name}.safetensors` is the network of fold 0 alone. It comes with hypnolens, and is what `hypnolens score` takes where no
+`--model` is given, so that the command can be tried.
+"""
+
 PUBLIC = ("recording", "subject", "night", "channel", "sampling_rate_hz", "epochs", "W", "N1", "N2", "N3", "R")
 """Columns of ``recordings.tsv`` that are released; a source may be a path of the person who ran it."""
 
@@ -93,7 +99,8 @@ def ship(release: Path, folder: Path) -> None:
         shipped = folder / SHIPPED.name
         shipped.write_bytes(archive.read(f"{base}/fold-0/model.safetensors"))
         shipped.with_suffix(".json").write_bytes(_json(card))
-        shipped.with_suffix(".md").write_bytes(archive.read(f"{base}/MODEL_CARD.md"))
+        text = archive.read(f"{base}/MODEL_CARD.md").decode()
+        shipped.with_suffix(".md").write_text(f"{text}\n{HERE.format(name=SHIPPED.stem)}", encoding="utf-8")
 
 
 def _scores(predictions: Path) -> Mapping[str, Any]:

@@ -292,11 +292,12 @@ def _head(scored: Scored, told: Mapping[str, Any]) -> str:
     """Name, file, time, channel and model, and what a person must know before believing the stages."""
     night = scored.night
     date, time = told["start_date"], told["start_time"]
-    seconds = EPOCH_S * scored.n_epochs
+    minutes = EPOCH_S * scored.n_epochs / 60
+    length = f"{minutes:g} min" if minutes < 60 else f"{int(minutes // 60)} h {int(minutes % 60):02} min"
     entries = [
         ("file", night.source),
         ("start", " ".join(filter(None, (date, time and time[:8]))) or "unknown"),
-        ("length", f"{seconds // 3600} h {seconds % 3600 / 60:04.1f} min, {_many(scored.n_epochs)}"),
+        ("length", f"{length}, {_many(scored.n_epochs)}"),
         (f"channel{_s(len(night.channels))}", ", ".join(night.channels)),
         ("rate", f"{night.rate:g} Hz" + (f", staged at {scored.rate:g} Hz" if scored.rate != night.rate else "")),
         (f"model{_s(len(scored.cards))}", ", ".join(dict.fromkeys(told["models"]))),

@@ -60,6 +60,8 @@ def main(arguments: list[str], prefix: Path) -> int:
             except PinError as error:
                 print(f"PackagesNotFoundError: {error}", file=sys.stderr)
                 return 1
+        case ["clean", "-y", "--tarballs", *_]:
+            pass
         case _:
             print(f"the stand-in does not know: conda {' '.join(arguments)}", file=sys.stderr)
             return 2

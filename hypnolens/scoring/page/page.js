@@ -17,7 +17,7 @@
 
   const state = { epoch: 0, from: firstS, to: END, half: night.signal.halves.indexOf(night.signal.half) };
   let samples = null, power = null, shares = null; // typed arrays, once unpacked
-  let colourTable = null;
+  let colourTable = null, printing = false;
 
   // Words and numbers.
 
@@ -56,7 +56,7 @@
   // Pictures of the night.
 
   function prepare(id) {
-    const canvas = $(id), ratio = window.devicePixelRatio || 1;
+    const canvas = $(id), ratio = Math.max(window.devicePixelRatio || 1, printing ? 3 : 1);
     const width = canvas.clientWidth, height = canvas.clientHeight;
     const pixels = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) [canvas.width, canvas.height] = pixels;
@@ -359,7 +359,7 @@
     title(p, "Hz", top, bottom);
     const y = (hz) => bottom - ((hz - about.lowHz) / (highHz - about.lowHz)) * (bottom - top);
     let free = -Infinity;
-    for (const hz of [30, 25, 20, 15, 10, 5]) {
+    for (const hz of bottom - top > 90 ? [30, 25, 20, 15, 10, 5] : [30, 20, 10]) {
       const at = within(y(hz), top + 5, bottom - 5);
       if (hz > highHz + 1e-6 || at < free) continue;
       p.c.fillStyle = "#9aa5af";
@@ -425,7 +425,7 @@
   function drawAxis() {
     const p = prepare("axis");
     const { step, clock: byClock, elapsed } = ticks();
-    const row = (times, y, words, name, colour) => {
+    const row = (times, y, words, name, colour, unit) => {
       text(p, name, 8, y, { size: 11 });
       let free = 8 + p.c.measureText(name).width + 4;
       for (const time of times) {
@@ -437,10 +437,11 @@
         text(p, label, x, y, { align: "center", colour });
         free = x + width / 2 + 8;
       }
+      p.c.font = `11px ${FONT}`;
+      if (free + p.c.measureText(unit).width < p.width - 4) text(p, unit, p.width - 4, y, { align: "right", size: 11 });
     };
-    if (night.startS !== null) row(byClock, 12, (time) => clock(time, step < 60), "clock", INK);
-    row(elapsed, night.startS === null ? 12 : 27, (time) => hms(time, step < 60), "elapsed", night.startS === null ? INK : SOFT);
-    text(p, step < 60 ? "h:min:s" : "h:min", p.width - 4, 27, { align: "right", size: 11 });
+    if (night.startS !== null) row(byClock, 12, (time) => clock(time, step < 60), "clock", INK, "");
+    row(elapsed, night.startS === null ? 12 : 27, (time) => hms(time, step < 60), "elapsed", night.startS === null ? INK : SOFT, step < 60 ? "h:min:s" : "h:min");
   }
 
   function waiting(p, top, bottom) {
@@ -762,7 +763,10 @@
       one.setAttribute("aria-label", hint(epoch).replaceAll("\n", ", "));
       tiles.push(one);
     }
-    $("around").replaceChildren(...tiles);
+    const rows = element("span", "rows");
+    rows.append(element("span", "", "hypnolens"));
+    if (night.human) rows.append(element("span", "", "human"));
+    $("around").replaceChildren(rows, ...tiles);
   }
 
   function hint(epoch) {
@@ -1009,7 +1013,19 @@
     if (epoch !== null) select(epoch);
   });
   new ResizeObserver(() => { redraw(); drawSignal(); }).observe(document.body);
-  window.addEventListener("beforeprint", () => { if ($("help").open) $("help").close(); hideTip(); });
+  // Paper is narrower than a screen: pictures are drawn anew, so that their letters do not shrink with them.
+  function forPaper(paper) {
+    printing = paper;
+    document.body.classList.toggle("paper", paper);
+    drawNight();
+    drawSignal();
+  }
+  window.addEventListener("beforeprint", () => {
+    if ($("help").open) $("help").close();
+    hideTip();
+    forPaper(true);
+  });
+  window.addEventListener("afterprint", () => forPaper(false));
 
   // Arrays.
 
