@@ -1,6 +1,6 @@
 """Cards of networks: what a network is, what it was trained on, how well it does, and what it is not for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,16 @@ RESEARCH = "For research. Not a medical device, and no substitute for a trained 
 OWN_LICENCE = "Apache-2.0"
 """Licence of weights whose training data leave the choice to us."""
 
+CHOSEN = {
+    "clean": "The pass that is kept was chosen on the validation side, and no test recording was opened before the end",
+    "test-selected": "The pass that is kept was chosen ON THE TEST RECORDINGS, as some published codes do: these "
+    "scores are higher than those of new nights will be",
+}
+"""What a protocol means for the scores."""
+
+FROM_CARD = ("caution", "architecture", "n_parameters", "hypnolens", "dataset", "kind", "licence")
+"""Keys of a card that stand in the card for people under their own names."""
+
 
 def card_of(
     *,
@@ -28,7 +38,9 @@ def card_of(
     origin: Mapping[str, str],
     usual: Mapping[str, Any],
     rate: float,
-    recordings: Mapping[str, Any],
+    recordings: Mapping[str, Sequence[str]],
+    subjects: int,
+    history: Sequence[Mapping[str, float]],
     made: Mapping[str, str],
 ) -> dict[str, Any]:
     """The card of a trained network, as ``model.json`` holds it; see `hypnolens.models.write_model` for the rest.
@@ -47,20 +59,34 @@ def card_of(
         Sampling rate in Hz.
     recordings
         Recordings by side of the fold.
+    subjects
+        People of the training side.
+    history
+        Passes of the training, see `hypnolens.training.train`.
     made
         Versions and machine, see `hypnolens.provenance.record`.
     """
     simulated = origin["kind"] == "simulate"
+    training = {
+        "subjects": subjects,
+        **{f"recordings_{side}": len(names) for side, names in recordings.items()},
+        "channels": list(usual["channels"]),
+        "passes": len(history),
+        "kept_pass": max((int(row["pass"]) for row in history if row["best"]), default=0),
+        "licence": origin["licence"],
+        "citation": origin["citation"],
+    }
     return {
         "name": f"{'DEMO-simulated-nights-' if simulated else ''}{dataset}-{experiment_name}-fold-{fold}",
         "caution": DEMO if simulated else RESEARCH,
-        "licence": OWN_LICENCE if simulated else f"that of the training data allows: {origin['licence']}",
-        "citation": origin["citation"],
+        "licence": OWN_LICENCE if simulated else f"as the training data allow ({origin['licence']})",
         "hypnolens": __version__,
         "dataset": dataset,
         "experiment_name": experiment_name,
         "kind": origin["kind"],
         "fold": fold,
+        "architecture": _architecture(experiment),
+        "training": training,
         "experiment": dict(experiment),
         "sampling_rate_hz": rate,
         "usual": dict(usual),
@@ -69,7 +95,7 @@ def card_of(
     }
 
 
-def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: int, file: str) -> str:
+def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: int, use: str, also: str) -> str:
     """A card for people, in Markdown, of the networks of a cross-validation.
 
     Parameters
@@ -80,47 +106,58 @@ def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: 
         ``metrics.json`` of the whole cross-validation.
     n_folds
         How many networks there are.
-    file
-        What to give to ``--model``.
+    use
+        Lines of a shell that use them.
+    also
+        What lies beside the card, in sentences.
     """
-    usual, title = card["usual"], card["name"].removesuffix(f"-fold-{card['fold']}")
-    scores = [
+    training, usual = card["training"], card["usual"]
+    overall = [
         f"| {word} | {_number(metrics[key])} | {_interval(metrics['ci95'][key])} |"
         for key, word in (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("kappa", "Cohen's kappa"))
     ]
     stages = [
-        f"| {stage} | {_number(one['precision'])} | {_number(one['recall'])} | {_number(one['f1'])} | {one['support']} |"
+        f"| {stage} | {_number(one['precision'])} | {_number(one['recall'])} | {_number(one['f1'])} | "
+        f"{_interval(metrics['ci95'][f'f1_{stage}'])} | {one['support']} |"
         for stage, one in metrics["per_class"].items()
     ]
+    sides = ", ".join(f"{len(names)} for {side}" for side, names in card["recordings"].items())
     return TEMPLATE.read_text(encoding="utf-8").format(
-        title=title,
-        file=file,
+        title=card["name"].removesuffix(f"-fold-{card['fold']}"),
         n_folds=n_folds,
-        architecture=_architecture(card),
         commit=card["made"]["commit"],
         rate=card["sampling_rate_hz"],
-        channels=", ".join(usual["channels"]),
-        sides=", ".join(f"{len(names)} for {side}" for side, names in card["recordings"].items()),
-        low=10 ** usual["amplitude"]["low"],
-        high=10 ** usual["amplitude"]["high"],
+        sides=f"{sides} (subjects for training: {training['subjects']})",
+        amplitude=_amplitude(usual),
+        kept=f"pass {training['kept_pass']} of {training['passes']}",
+        chosen=CHOSEN[metrics["protocol"]],
         normalisation=card["experiment"]["normalisation"],
-        protocol=metrics["protocol"],
         n_epochs=metrics["n_epochs"],
         n_subjects=metrics["n_subjects"],
-        scores="\n".join(scores),
+        overall="\n".join(overall),
         stages="\n".join(stages),
         experiment=card["experiment_name"],
-        **{
-            key: card[key] for key in ("caution", "n_parameters", "hypnolens", "dataset", "kind", "citation", "licence")
-        },
+        channels=", ".join(training["channels"]),
+        data_licence=training["licence"],
+        citation=training["citation"],
+        use=use,
+        also=also,
+        **{key: card[key] for key in FROM_CARD},
     )
 
 
-def _architecture(card: Mapping[str, Any]) -> str:
-    e = card["experiment"]
-    layers = f"{e['lstm_layers']} layer{'s' * (e['lstm_layers'] > 1)}"
-    context = f"a BiLSTM of {layers}" if e["context"] == "bilstm" else "no context"
-    return f"a one-dimensional SE-ResNet-18 of width {e['width']} and {context} over {e['window']} epochs"
+def _architecture(experiment: Mapping[str, Any]) -> str:
+    if "width" not in experiment:  # a published network
+        return str(experiment["model"])
+    width, layers, window = (experiment[key] for key in ("width", "lstm_layers", "window"))
+    context = f"a BiLSTM of {layers} layer{'s' * (layers > 1)}" if experiment["context"] == "bilstm" else "no context"
+    return f"a one-dimensional SE-ResNet-18 of width {width} and {context} over {window} epochs"
+
+
+def _amplitude(usual: Mapping[str, Any]) -> str:
+    if "amplitude" not in usual:
+        return "unknown"
+    return f"{10 ** usual['amplitude']['low']:.3g} to {10 ** usual['amplitude']['high']:.3g} µV"
 
 
 def _number(value: float | None) -> str:

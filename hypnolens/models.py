@@ -6,13 +6,14 @@ Nothing here unpickles: a file of weights that somebody passed on can hold numbe
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 
 from hypnolens.devices import pick_device
 from hypnolens.errors import HypnolensError
@@ -24,11 +25,17 @@ SHIPPED = Path(__file__).parent / "data" / "demo-SIMULATED-NIGHTS-not-for-real-u
 OWN = "se-resnet-bilstm"
 """The model of an experiment that gives hypnolens's own network."""
 
-NEEDED = ("name", "caution", "usual", "weights_sha256")
-"""What the card of a network that stages nights says, beside what building it needs."""
+FORMAT = 1
+"""Of weights and card. A reader refuses what is newer than it knows."""
+
+NEEDED = ("name", "caution", "usual", "weights_sha256", "experiment", "sampling_rate_hz")
+"""What the card of a network that stages nights says."""
 
 ALIKE = ("normalisation", "across_gaps", "window", "model")
-"""Keys of an experiment in which networks that stage together must not differ."""
+"""Keys of an experiment by which a network sees a night; networks that stage together must not differ in them."""
+
+UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+"""What reading an archive raises that is damaged, encrypted, or packed in a way that Python does not know."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,15 @@ class Scorer:
 def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path: Path) -> None:
     """Write weights and card.
 
-    The card needs the keys ``experiment`` and ``sampling_rate_hz``, from which the network is built again. Its number
-    of parameters and the SHA-256 of the weights are added, and, of a SE-ResNet, the step and receptive field of a cell
-    of the feature map in samples.
+    The card needs the keys ``experiment`` and ``sampling_rate_hz``, from which the network is built again. `FORMAT`,
+    the number of parameters and the SHA-256 of the weights are added, and, of a SE-ResNet, the step and receptive
+    field of a cell of the feature map in samples.
     """
     # Some of braindecode's networks have one tensor under two names, which safetensors refuses: copies have none.
-    save_file({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}, weights)
-    card = {**card, "n_parameters": n_parameters(model), "weights_sha256": _sha256(weights.read_bytes())}
+    # Written by us, as safetensors gives its files to their owner alone.
+    content = save({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()})
+    weights.write_bytes(content)
+    card = {"format": FORMAT, **card, "n_parameters": n_parameters(model), "weights_sha256": _sha256(content)}
     if isinstance(model, SEResNetBiLSTM):
         _, step, field = cell_geometry(model)
         card |= {"cell_step": step, "cell_field": field}
@@ -104,7 +113,7 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
     path = SHIPPED if path is None else path
     try:
         files = _in_archive(path) if path.suffix == ".zip" and path.is_file() else _in_folder(path)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+    except UNREADABLE as error:
         raise HypnolensError(f"{path}: cannot be read ({error}); give a whole release archive") from error
     if not files:
         raise HypnolensError(
@@ -126,10 +135,15 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
 def _scorer(source: str, weights: bytes, card: bytes) -> Scorer:
     try:
         made = _card(card)
-        if absent := [key for key in (*NEEDED, "experiment", "sampling_rate_hz") if key not in made]:
-            raise HypnolensError(f"{source}: its card has no {', '.join(absent)}; train it with this hypnolens")
-        if (model := made["experiment"].get("model")) != OWN:
+        if made.get("format", FORMAT) > FORMAT:
+            maker = f"hypnolens {made['hypnolens']}" if "hypnolens" in made else "a newer hypnolens"
+            raise HypnolensError(f"{source}: made by {maker}, in a form that this one does not know; update hypnolens")
+        experiment = made.get("experiment", {})
+        if (model := experiment.get("model", OWN)) != OWN:
             raise HypnolensError(f"{source}: a network of kind '{model}'; only {OWN} can score nights")
+        absent = [key for key in NEEDED if key not in made] or [key for key in ALIKE if key not in experiment]
+        if absent := absent or [key for key in ("channels", "rate_hz", "recordings") if key not in made["usual"]]:
+            raise HypnolensError(f"{source}: its card has no {', '.join(absent)}; train it with this hypnolens")
         return Scorer(_network(weights, made, build), made, source)
     except HypnolensError:
         raise
@@ -157,7 +171,7 @@ def _in_folder(path: Path) -> dict[str, tuple[bytes, bytes]]:
 def _in_archive(path: Path) -> dict[str, tuple[bytes, bytes]]:
     """The same of a release; nothing is written anywhere, so that no name in it can lead out of a folder."""
     with zipfile.ZipFile(path) as archive:
-        names = [PurePosixPath(name) for name in archive.namelist() if name.endswith("/model.safetensors")]
+        names = [name for name in map(PurePosixPath, archive.namelist()) if name.name == "model.safetensors"]
         names.sort(key=lambda name: _number(name.parent.name))
         return {
             f"{path}/{name}": (archive.read(str(name)), archive.read(str(name.with_name("model.json"))))
@@ -171,7 +185,11 @@ def _network(
     if "weights_sha256" in card and _sha256(weights) != card["weights_sha256"]:
         raise ValueError("the SHA-256 of the weights is not the one in the card")
     model = build(card["experiment"], card["sampling_rate_hz"])
-    model.load_state_dict(load(weights))
+    tensors = load(weights)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:  # of many lines, the first of which says nothing
+        raise ValueError("the weights are of another network than the card says") from error
     return model.to(pick_device()).eval()
 
 

@@ -11,19 +11,8 @@ from scipy.stats import kurtosis
 from hypnolens.epochs import Epochs
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.quality import FLAT_UV
+from hypnolens.spectrum import BANDS_HZ, SEGMENT_S
 from hypnolens.windows import window_positions
-
-BANDS_HZ = {
-    "delta": (0.5, 4.0),
-    "theta": (4.0, 8.0),
-    "alpha": (8.0, 12.0),
-    "sigma": (12.0, 16.0),
-    "beta": (16.0, 30.0),
-}
-"""Bands in Hz, each without its upper edge, so that no frequency counts twice."""
-
-SEGMENT_S = 4.0
-"""Length of a Welch segment (Hann, half overlap): bins of 0.25 Hz, of which the narrowest band has fourteen."""
 
 NEIGHBOURS = 4
 """Epochs on each side whose features are joined to an epoch's: two minutes, as scorers look around too."""

@@ -26,7 +26,11 @@ trained on come before all of these."""
 ELECTRODE = re.compile(r"(?:fp|af|f|fc|ft|c|t|tp|cp|p|po|o|i|m|a|n)(?:z|10|[1-9])|nz|iz")
 """Electrodes of the 10-10 system."""
 
-NO_EEG = re.compile(r"eog|emg|ecg|ekg|loc|roc|chin|resp|flow|sao2|spo2|pulse|snor|leg|temp|abdo|thor|e1|e2|hr\b", re.I)
+NO_EEG = re.compile(
+    r"eog|emg|ecg|ekg|\b[lr]oc|chin|resp|flow|sao2|spo2|pulse|snor|\bleg|\btemp\b|abdo|thor|\be[12]\b|\bhr\b", re.I
+)
+"""Other signals. Some recorders put EEG before every label (``EEG EKG-Ref``), and formats that know types often call
+all channels EEG."""
 
 REFERENCES = ("ref", "reference", "le", "avg", "av", "car", "org")
 """What recorders write in place of a reference's name."""
@@ -76,10 +80,9 @@ def parse(label: str) -> Label:
 
 def is_eeg(label: str) -> bool:
     """Whether a label is of an EEG channel: it says EEG, or names an electrode of the scalp."""
-    if label.strip().lower().startswith("eeg"):
-        return True
-    found = parse(label)
-    return bool(ELECTRODE.fullmatch(found.electrode)) and not NO_EEG.search(label)
+    if NO_EEG.search(label):
+        return False
+    return label.strip().lower().startswith("eeg") or bool(ELECTRODE.fullmatch(parse(label).electrode))
 
 
 def choose(
@@ -104,7 +107,7 @@ def choose(
     recording
         Name for error messages.
     eeg
-        Which are EEG channels, where the format says so; else labels do, see `is_eeg`.
+        Which are EEG channels, where the format says so (a label may still say `NO_EEG`); else labels do, see `is_eeg`.
 
     Raises
     ------
@@ -118,7 +121,9 @@ def choose(
         ]:
             raise RecordingError(recording, f"channel {twice[0]} is named twice", "name each --channel once")
         return chosen
-    known = [is_eeg(label) for label in labels] if eeg is None else list(eeg)
+    known = [
+        is_eeg(label) if eeg is None else eeg[place] and not NO_EEG.search(label) for place, label in enumerate(labels)
+    ]
     mastoids = [good and parse(label).electrode in ("m1", "m2") for label, good in zip(labels, known, strict=True)]
     places = [place for place, good in enumerate(known) if good and not mastoids[place]]
     only = [Choice(labels[place], place, None, "the only EEG channel of the file") for place in places]

@@ -154,6 +154,7 @@ def _data(scored: Scored, detail: Detail) -> dict[str, Any]:
         "n": scored.n_epochs,
         "epochS": EPOCH_S,
         "channel": night.channels[0],
+        "nChannels": len(night.channels),
         "firstS": float(night.first_s),
         "startS": since_midnight if has_clock(night) else None,
         "lights": list(night.lights),
@@ -575,7 +576,7 @@ def _both(scored: Scored) -> np.ndarray:
 def _json(data: Mapping[str, Any]) -> str:
     """JSON for the inside of a script element, which the first ``<`` of a text could end."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return text.replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _packed(content: bytes) -> str:

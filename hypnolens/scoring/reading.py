@@ -3,8 +3,11 @@
 EDF and EDF+ are read as the pipeline reads them. BDF, FIF and the other formats are MNE's to read.
 """
 
+import hashlib
+import math
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,11 +18,12 @@ import numpy as np
 from hypnolens.edf import MICROVOLTS, Annotations, check_bdf, list_annotations, list_channels, read_place
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.extraction import LEAST_RATE_HZ, sha256
-from hypnolens.hypnogram import LABELS, Hypnogram, place_stages, read_stages
+from hypnolens.hypnogram import LABELS, TOLERANCE_S, Hypnogram, place_stages, read_stages
 from hypnolens.quality import FLAT_UV, RMS_UV
 from hypnolens.scoring.channels import Choice, choose
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
+from hypnolens.scoring.usable import unusable_reasons
 from hypnolens.stages import EPOCH_S
 
 PLAUSIBLE_UV = (2.0, 300.0)
@@ -38,16 +42,44 @@ SHORT_LABELS = {
 }
 """What other programs call stages in annotations, in small letters."""
 
-LIGHTS = {
-    **dict.fromkeys(("lights off", "lights out", "light off", "lightsoff", "lights_off"), 0),
-    **dict.fromkeys(("lights on", "light on", "lightson", "lights_on"), 1),
-}
-"""Annotations of lights off (0) and on (1), in small letters."""
+LIGHTS = re.compile(r"\blights?[\s_-]*(off|out|on)\b", re.I)
+"""Annotations of lights off and on, which may say more: ``Lights Off 22:31``, ``Comment/lights on``."""
+
+MARKER = re.compile(r"^(comment|stimulus|response|event)/", re.I)
+"""What MNE puts before the texts of BrainVision's markers."""
+
+GAP = re.compile(r"BAD_ACQ_SKIP|(EDGE|BAD)[ _]boundary|boundary|New Segment/.*", re.I)
+"""Annotations of places where a recording was paused or cut: FIF, MNE, EEGLAB, BrainVision."""
+
+DAMAGED = re.compile(r"truncated|incomplete|corrupt|could not be read|mismatch|cut short|missing sample|omitted", re.I)
+"""Warnings of MNE that a file is not whole."""
+
+HARMLESS = re.compile(r"filename|naming convention|coordinate|location|montage|filter|boundary", re.I)
+"""Warnings of MNE that say nothing of the samples; for ``boundary`` there is `GAP`."""
+
+SAMPLE_BYTES = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
+"""Bytes of a sample in BrainVision's formats."""
+
+NOT_AS_A_PART = ("flat", "clipped", "not finite")
+"""Why an epoch of one of two channels makes their difference unusable. Mains and drift that both have cancel out."""
+
+LEAST_PLAUSIBLE = 0.1
+"""Share of epochs that can be EEG by the header's unit from which on the unit is believed. The rest of the night may be
+without electrodes, when a recorder was left running."""
 
 MNE_UNITS = ("eeg", "ecog", "seeg", "dbs", "misc", "bio", "eog", "emg", "ecg")
 """Types of MNE's channels that are voltages."""
 
 DAMAGE = "fetch or export the file again"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the two channels of a difference, in µV by the header, and its limits."""
+
+    label: str
+    signal: np.ndarray
+    limits: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +94,8 @@ class Source:
     annotations: Annotations
     choices: tuple[Choice, ...]
     warnings: tuple[str, ...]
+    parts: tuple[tuple[Part, Part] | None, ...]
+    files: tuple[Path, ...]
 
 
 def read_night(
@@ -111,20 +145,28 @@ def read_night(
         )
     found = list(source.warnings)
     signals, limits = source.signals, list(source.limits)
+    factors = []
     for place, choice in enumerate(source.choices):
         factor, sentence = _unit_factor(signals[place], source.rate, source.units[place], choice.name, name)
+        factors.append(factor)
         if sentence:
             found.append(sentence)
         if factor != 1.0:
             signals[place] *= factor
             limits[place] = None if (ends := limits[place]) is None else (ends[0] * factor, ends[1] * factor)
     human, first_s, sentences, doubts = _human(path, name, source, duration_s, hypnogram)
+    for place, parts in enumerate(source.parts):
+        if parts:
+            of, factor = source.choices[place].name, factors[place]
+            found += _without_dead_parts(signals[place], parts, factor, source.rate, first_s, of)
+    if broken := int((~np.isfinite(signals)).any(axis=0).sum()):
+        found.append(f"{broken} samples are no finite numbers; their epochs get no stage")
     spoken = [f"channel {choice.name}: {choice.how}" for choice in source.choices]
     off_on, said, doubtful = _lights(lights, source, duration_s, name)
     return Night(
         name=name,
         source=path.name,
-        sha256=sha256(path),
+        sha256=_sha256(source.files),
         channels=tuple(choice.name for choice in source.choices),
         signals=signals,
         rate=source.rate,
@@ -159,28 +201,48 @@ def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequenc
                 f"'{parts[choice.minus].unit}'",
                 "correct the header of the file",
             )
-    annotations = list_annotations(path, name)
-    return Source(signals, some.rate, tuple(limits), units, some.start, annotations, tuple(chosen), ())
+    doubts: list[str] = []
+    try:
+        annotations = list_annotations(path, name)
+    except RecordingError as error:  # such as Latin-1 texts; they are not needed
+        annotations = Annotations((), some.start)
+        doubts.append(f"annotations are left out: {str(error).removeprefix(f'{name}: ').split(';')[0]}")
+    pairs = _pairs(chosen, labels, {place: part.signal for place, part in parts.items()}, lambda n: parts[n].limits)
+    return Source(
+        signals, some.rate, tuple(limits), units, some.start, annotations, tuple(chosen), tuple(doubts), pairs, (path,)
+    )
 
 
 def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
-    if path.suffix.lower() == ".bdf":
+    bdf = path.suffix.lower() == ".bdf"
+    if bdf:
         check_bdf(path, name)
+    if path.suffix.lower() == ".vhdr":
+        _check_brainvision(path, name)
     import mne  # takes a second
 
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            raw: Any = mne.io.read_raw(path, preload=False, verbose="error")
+            # MNE gives no warnings below this level of its log.
+            raw: Any = mne.io.read_raw(path, preload=False, verbose="warning")
             labels, types = list(raw.ch_names), raw.get_channel_types()
-            eeg = None if path.suffix.lower() == ".bdf" else [kind == "eeg" for kind in types]
+            eeg = None if bdf else [kind == "eeg" for kind in types]
             if eeg is not None and not any(eeg):
                 eeg = None  # the file does not say; labels may
             chosen = choose(labels, channels, preferred=preferred, recording=name, eeg=eeg)
             places = _places(chosen)
             if odd := [labels[place] for place in places if types[place] not in MNE_UNITS]:
                 raise RecordingError(name, f"channel '{odd[0]}' is no voltage", "choose another --channel")
-            signals = {place: (raw.get_data(picks=[place])[0] * 1e6).astype(np.float32) for place in places}
+            signals, rates = {}, {}
+            for place in places:
+                # Of channels of several rates, MNE brings all to the highest, unless they are read alone.
+                alone = bdf and labels.count(labels[place]) == 1
+                one = mne.io.read_raw_bdf(path, include=[labels[place]], verbose="warning") if alone else raw
+                rates[labels[place]] = float(one.info["sfreq"])
+                picks = [0] if alone else [place]
+                signals[place] = (one.get_data(picks=picks, verbose="warning")[0] * 1e6).astype(np.float32)
+            _same_rates(rates, name)
     except HypnolensError:
         raise
     except Exception as error:  # readers of a score of formats raise what they like
@@ -201,25 +263,110 @@ def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Seque
     )
     if raw.annotations.orig_time is not None:
         start += timedelta(seconds=float(raw.first_time))
-    if gaps := [text for _, _, text in entries if text.upper() in ("BAD_ACQ_SKIP", "EDGE BOUNDARY", "BAD BOUNDARY")]:
+    if gaps := [text for onset, _, text in entries if GAP.fullmatch(text) and (onset > 0 or "ACQ" in text)]:
         raise RecordingError(
             name, f"{path.name} is discontinuous ('{gaps[0]}')", "export it as one continuous recording"
         )
     texts = dict.fromkeys(" ".join(str(one.message).split())[:200] for one in caught if _of_damage(one))
+    if worst := [text for text in texts if DAMAGED.search(text)]:
+        raise RecordingError(name, f"{path.name} is damaged, as MNE says: {worst[0]}", DAMAGE)
+    others = [Path(file) for file in raw.filenames if file is not None]
     return Source(
         _derived(chosen, signals),
-        float(raw.info["sfreq"]),
+        rates[labels[places[0]]],
         (None,) * len(chosen),
         ("V",) * len(chosen),
         start,
         Annotations(entries, start),
         tuple(chosen),
         tuple(f"MNE says of {path.name}: {text}" for text in texts),
+        _pairs(chosen, labels, signals, lambda place: None),
+        tuple(dict.fromkeys((path, *others))),
     )
 
 
 def _of_damage(caught: warnings.WarningMessage) -> bool:
-    return issubclass(caught.category, RuntimeWarning | UserWarning) and "filename" not in str(caught.message)
+    return issubclass(caught.category, RuntimeWarning | UserWarning) and not HARMLESS.search(str(caught.message))
+
+
+def _check_brainvision(path: Path, name: str) -> None:
+    """Refuse a recording of BrainVision whose samples do not fill its file, which MNE reads without a word."""
+    text = path.read_text(encoding="latin-1")
+    said = {key: value.strip() for key, value in re.findall(r"^(\w+)=(.*)$", text, re.M)}
+    data = path.parent / said.get("DataFile", "").replace("$b", path.stem)
+    if "NumberOfChannels" not in said or said.get("BinaryFormat") not in SAMPLE_BYTES or not data.is_file():
+        return
+    try:
+        samples = data.stat().st_size / (int(said["NumberOfChannels"]) * SAMPLE_BYTES[said["BinaryFormat"]])
+        promised = int(said["DataPoints"]) if "DataPoints" in said else int(samples)
+    except (ValueError, ZeroDivisionError) as error:
+        raise RecordingError(name, f"the header {path.name} makes no sense ({error})", DAMAGE) from error
+    if samples != promised:
+        short = "cut short" if samples < promised or "DataPoints" not in said else "longer than its header says"
+        raise RecordingError(name, f"{data.name} is {short}: {samples:g} samples, not {promised}", DAMAGE)
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    """SHA-256 of a file; of several (a header and its data) that of all their SHA-256, one after the other."""
+    sums = [sha256(file) for file in files]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+
+
+def _pairs(
+    chosen: Sequence[Choice],
+    labels: Sequence[str],
+    signals: Mapping[int, np.ndarray],
+    limits: Callable[[int], tuple[float, float] | None],
+) -> tuple[tuple[Part, Part] | None, ...]:
+    def part(place: int) -> Part:
+        return Part(labels[place].strip(), signals[place], limits(place))
+
+    return tuple(None if one.minus is None else (part(one.plus), part(one.minus)) for one in chosen)
+
+
+def _without_dead_parts(
+    signal: np.ndarray, parts: tuple[Part, Part], factor: float, rate: float, first_s: float, channel: str
+) -> list[str]:
+    """Make epochs of a difference flat in which one of its two channels is dead; the other alone would be staged.
+
+    A channel that is flat throughout may be the reference itself, which many programs store, so that it is told and
+    nothing else.
+
+    Parameters
+    ----------
+    signal
+        The difference in µV ``(n_samples,)``, changed in place.
+    parts
+        What it is the difference of.
+    factor
+        By what the parts are to be multiplied.
+    first_s
+        Where the grid of epochs begins.
+    """
+    n_samples = int(rate * EPOCH_S)
+    n_epochs = int((len(signal) / rate - first_s + TOLERANCE_S) // EPOCH_S)
+    begins = np.floor((first_s + EPOCH_S * np.arange(n_epochs)) * rate + 1e-6).astype(int)
+    said, dead = [], np.zeros(n_epochs, dtype=bool)
+    for place, part in enumerate(parts):
+        ends = None if part.limits is None else (part.limits[0] * factor, part.limits[1] * factor)
+        epochs = np.stack([np.resize(part.signal[begin : begin + n_samples], n_samples) for begin in begins])
+        reasons = np.array(unusable_reasons(epochs * np.float32(factor), rate, ends))
+        # Noise of an electrode that is off would hide below the other one's EEG; a mastoid may be silent.
+        gone = np.isin(reasons, NOT_AS_A_PART if place else (*NOT_AS_A_PART, "noise"))
+        if place and gone.all() and set(reasons) == {"flat"}:
+            said.append(
+                f"{channel}: '{part.label}' is flat throughout; right if it is the reference of the recording, and "
+                f"else '{parts[0].label}' alone was staged"
+            )
+        elif gone.any():
+            said.append(
+                f"{channel}: '{part.label}' carries no signal in {int(gone.sum())} of {n_epochs} epochs "
+                f"({', '.join(sorted(set(reasons[gone].tolist())))}), where the difference is none"
+            )
+            dead |= gone
+    for begin in begins[dead]:
+        signal[begin : begin + n_samples] = 0.0
+    return said
 
 
 def _places(chosen: Sequence[Choice]) -> list[int]:
@@ -252,8 +399,9 @@ def _unit_factor(signal: np.ndarray, rate: float, unit: str, channel: str, name:
     if len(alive) == 0:
         raise RecordingError(name, f"channel '{channel}' is flat throughout", "choose another --channel")
     median = float(np.median(alive))
+    plausible = float(((alive >= PLAUSIBLE_UV[0]) & (alive <= PLAUSIBLE_UV[1])).mean())
     odd = "" if unit in MICROVOLTS else f"the header gives '{unit}' as its unit, which is no voltage; taken for µV"
-    if RMS_UV[0] <= median <= RMS_UV[1] or FLAT_UV <= median < RMS_UV[0]:
+    if FLAT_UV <= median <= RMS_UV[1] or plausible >= LEAST_PLAUSIBLE:
         return 1.0, f"{channel}: {odd}" if odd else ""
     fits = [factor for factor in FACTORS if PLAUSIBLE_UV[0] <= median * factor <= PLAUSIBLE_UV[1]]
     if not fits:
@@ -279,16 +427,19 @@ def _human(
         return found.stages, found.first_s, [f"human stages: {hypnogram.name}"], _excess(found)
     inside = _stages_inside(source.annotations)
     beside = _companion(path)
-    try:
-        if inside.entries:
-            found = place_stages(inside, path.name, start=source.start, duration_s=duration_s, recording=name)
-            return found.stages, found.first_s, [f"human stages: annotations of {path.name}"], _excess(found)
-        if beside:
-            found = read_stages(beside, start=source.start, duration_s=duration_s, recording=name)
-            return found.stages, found.first_s, [f"human stages: {beside.name}, beside the recording"], _excess(found)
-    except RecordingError as error:
-        return None, 0.0, [], [f"human stages are left out: {str(error).removeprefix(f'{name}: ')}"]
-    return None, 0.0, [], []
+    doubts: list[str] = []
+    for there, where in ((inside.entries, f"annotations of {path.name}"), (beside, f"{beside and beside.name}")):
+        if not there:
+            continue
+        try:
+            if where.startswith("annotations"):
+                found = place_stages(inside, path.name, start=source.start, duration_s=duration_s, recording=name)
+            else:
+                found = read_stages(Path(str(beside)), start=source.start, duration_s=duration_s, recording=name)
+            return found.stages, found.first_s, [f"human stages: {where}"], [*doubts, *_excess(found)]
+        except RecordingError as error:
+            doubts.append(f"human stages are left out: {str(error).removeprefix(f'{name}: ')}")
+    return None, 0.0, [], doubts
 
 
 def _excess(found: Hypnogram) -> list[str]:
@@ -298,33 +449,27 @@ def _excess(found: Hypnogram) -> list[str]:
 def _stages_inside(annotations: Annotations) -> Annotations:
     """Those annotations of a recording that are stages, in the texts of the EDF+ standard."""
     entries = [
-        (onset, duration, text if text in LABELS else SHORT_LABELS.get(text.strip().lower(), ""))
+        (onset, duration, text if text in LABELS else SHORT_LABELS.get(MARKER.sub("", text).strip().lower(), ""))
         for onset, duration, text in annotations.entries
     ]
     entries = [entry for entry in entries if entry[2]]
-    long = [entry for entry in entries if entry[1]]
-    # None has a length: they mark the beginning of each epoch. Some have none: a crop left nothing of them.
+    long = [entry for entry in entries if (entry[1] or 0.0) >= 1.0]
+    # None has a length but that of a sample: they mark the beginning of each epoch. Some have none: a crop took all.
     entries = long or [(onset, float(EPOCH_S), text) for onset, _, text in entries]
     return replace(annotations, entries=tuple(entries))
 
 
 def _companion(path: Path) -> Path | None:
+    # Names as they are written: where a file system ignores case, scoring's own NAME-hypnogram.edf would be found.
+    there = {file.name for file in path.parent.iterdir()}
+    names = [path.stem.removesuffix("-PSG") + ending for ending in (".xml", "-profusion.xml")]
     if path.name.endswith("-PSG.edf"):
         stem = path.name.removesuffix("-PSG.edf")
-        exact = path.with_name(f"{stem}-Hypnogram.edf")
-        if exact.is_file():
-            return exact
-        if stem[:2] in ("SC", "ST") and len(stem) == 8:
-            others = sorted(path.parent.glob(f"{stem[:6]}??-Hypnogram.edf"))
-            return others[0] if len(others) == 1 else None
-    return next(
-        (
-            file
-            for ending in (".xml", "-profusion.xml")
-            if (file := path.with_name(path.stem.removesuffix("-PSG") + ending)).is_file()
-        ),
-        None,
-    )
+        others = [name for name in there if re.fullmatch(rf"{re.escape(stem[:6])}..-Hypnogram\.edf", name)]
+        if stem[:2] in ("SC", "ST") and len(stem) == 8 and len(others) == 1:
+            names.insert(0, others[0])
+        names.insert(0, f"{stem}-Hypnogram.edf")
+    return next((path.with_name(name) for name in names if name in there), None)
 
 
 def _lights(
@@ -336,8 +481,8 @@ def _lights(
     doubts: list[str] = []
     marked: tuple[list[float], list[float]] = ([], [])
     for onset, _, label in source.annotations.entries:
-        if (which := LIGHTS.get(label.strip().lower())) is not None:
-            marked[which].append(onset)
+        if said := LIGHTS.search(label):
+            marked[said[1].lower() == "on"].append(onset)
     for which, (word, text) in enumerate(zip(("off", "on"), given, strict=True)):
         if text is not None:
             found[which] = _seconds(text, source.start, word, name)
@@ -364,7 +509,9 @@ def _lights(
 def _seconds(text: str, start: datetime, word: str, name: str) -> float:
     try:
         if ":" not in text:
-            return float(text)
+            if not math.isfinite(seconds := float(text)):
+                raise ValueError(text)
+            return seconds
         if start == datetime.min:
             raise RecordingError(
                 name, f"--lights-{word} {text}: the file does not say when it begins", "give seconds from its start"

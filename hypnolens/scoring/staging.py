@@ -52,9 +52,11 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         No epoch of any channel carries an EEG.
     """
     rate = float(scorers[0].card["sampling_rate_hz"])
-    # Resampling may make half an epoch's last sample out of nothing.
+    # Resampling may round up to an epoch what is none.
     n_epochs = int((night.signals.shape[1] / night.rate - night.first_s + TOLERANCE_S) // EPOCH_S)
-    signal = cut(resample(night.signals, night.rate, rate), rate, night.first_s)[:, :n_epochs]
+    # And it would spread what is no number over its neighbours, of whose epochs nothing else is wrong.
+    finite = np.nan_to_num(night.signals, nan=0.0, posinf=0.0, neginf=0.0)
+    signal = cut(resample(finite, night.rate, rate), rate, night.first_s)[:, :n_epochs]
     signal = signal.astype(np.float32, copy=False)
     reasons = np.array([_reasons(night, channel, signal.shape[1]) for channel in range(len(signal))], dtype=object)
     usable = reasons == ""

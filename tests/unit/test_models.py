@@ -17,6 +17,7 @@ from tests.conftest import make_epochs
 from tests.rules.conftest import EXPERIMENT
 
 ORIGIN = {"kind": "sleepedf", "licence": "ODC-BY 1.0", "citation": "Kemp et al. 2000"}
+HISTORY = [{"pass": 1, "best": 1.0}, {"pass": 2, "best": 1.0}, {"pass": 3, "best": 0.0}]
 
 
 def saved(folder, *, fold=0, origin=ORIGIN, **experiment):
@@ -26,7 +27,7 @@ def saved(folder, *, fold=0, origin=ORIGIN, **experiment):
     card = card_of(
         dataset="d", experiment_name="e", fold=fold, experiment=options, origin=origin, rate=100.0,
         usual=usual_of([make_epochs([0] * 10)]), recordings={"train": ["a"], "validation": ["b"], "test": ["c"]},
-        made={"commit": "abc"},
+        subjects=1, history=HISTORY, made={"commit": "abc"},
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     write_model(network, card, weights=folder / "model.safetensors", path=folder / "model.json")
@@ -132,6 +133,87 @@ def test_a_card_without_what_scoring_needs_is_refused(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card))
     with pytest.raises(HypnolensError, match="its card has no usual"):
         load_models(tmp_path, ensemble=False)
+
+
+def _without(key):
+    def change(folder):
+        experiment = json.loads((folder / "model.json").read_text())["experiment"]
+        _changed(folder, experiment={name: value for name, value in experiment.items() if name != key})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (_without("normalisation"), "its card has no normalisation"),
+        (lambda folder: _changed(folder, usual={}), "its card has no channels, rate_hz, recordings"),
+        (lambda folder: _changed(folder, format=models.FORMAT + 1, hypnolens="9.9"), "made by hypnolens 9.9.* update"),
+        (lambda folder: _changed(folder, experiment={**EXPERIMENT, "width": 2}), "of another network than the card"),
+    ],
+)
+def test_a_card_that_cannot_be_used_is_refused_with_the_reason(tmp_path, change, words):
+    saved(tmp_path)
+    change(tmp_path)
+    with pytest.raises(HypnolensError, match=words):
+        load_models(tmp_path, ensemble=False)
+
+
+def _zipped(folder, name):
+    with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.glob("model.*")):
+            archive.write(file, file.name)
+    return folder / name
+
+
+def test_an_archive_without_a_folder_in_it_is_read(tmp_path):
+    network = saved(tmp_path)
+    assert _same(network, load_models(_zipped(tmp_path, "r.zip"), ensemble=False)[0].network)
+
+
+def test_whatever_byte_of_an_archive_is_damaged_it_is_refused_or_gives_the_same(tmp_path):
+    network = saved(tmp_path)
+    whole = _zipped(tmp_path, "r.zip").read_bytes()
+    refused = 0
+    for place in range(7, len(whole), len(whole) // 60):
+        broken = bytearray(whole)
+        broken[place] ^= 16
+        (tmp_path / "b.zip").write_bytes(broken)
+        try:
+            assert _same(network, load_models(tmp_path / "b.zip", ensemble=False)[0].network)
+        except HypnolensError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 50
+
+
+def test_an_archive_under_a_password_is_refused(tmp_path):
+    saved(tmp_path)
+    content = bytearray(_zipped(tmp_path, "r.zip").read_bytes())
+    # Bit 0 of the flags, 6 bytes into each entry's own header and 8 into its line of the directory.
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.find(mark)
+        while place >= 0:
+            content[place + flags] |= 1
+            place = content.find(mark, place + 4)
+    (tmp_path / "r.zip").write_bytes(content)
+    with pytest.raises(HypnolensError, match="encrypted"):
+        load_models(tmp_path / "r.zip", ensemble=False)
+
+
+def test_whoever_may_read_the_card_may_read_the_weights(tmp_path):
+    saved(tmp_path)
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "model.json").stat().st_mode
+
+
+def test_a_card_says_what_was_built_and_of_what(tmp_path):
+    saved(tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    assert card["architecture"].startswith("a one-dimensional SE-ResNet-18 of width 1 and a BiLSTM of 1 layer over 3")
+    assert card["training"] == {
+        "subjects": 1, "recordings_train": 1, "recordings_validation": 1, "recordings_test": 1, "channels": ["EEG"],
+        "passes": 3, "kept_pass": 2, "licence": "ODC-BY 1.0", "citation": "Kemp et al. 2000",
+    }  # fmt: skip
 
 
 def test_folds_that_see_recordings_differently_are_no_ensemble(tmp_path):

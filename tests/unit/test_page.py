@@ -95,38 +95,48 @@ def a_night(n=120, seed=0):
 
 
 @pytest.fixture(scope="session")
-def browser():
+def tab():
+    """A tab of a browser; a new one for each test would take longer than the tests."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     if found is None:
         pytest.skip("no Chromium on the path")
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield running
-        running.close()
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield browser.new_context().new_page()
+        browser.close()
 
 
 @pytest.fixture
-def look(browser, tmp_path):
+def look(tab, tmp_path):
     """Write a page and open it; whatever it complains of or asks for fails the test."""
-    complaints, opened = [], []
+    complaints = []
+
+    def dismiss(dialog):
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    listeners = {
+        "console": lambda message: complaints.append(f"{message.type}: {message.text}"),
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda request: request.url.startswith(tmp_path.as_uri()) or complaints.append(request.url),
+        "dialog": dismiss,
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)
 
     def look(scored, detail, *, fragment="", width=1200, height=900):
-        path = tmp_path / f"page{len(opened)}.html"
+        path = tmp_path / f"page{len(list(tmp_path.iterdir()))}.html"
         write_page(scored, detail, path)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        opened.append(page)
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: request.url.startswith(path.as_uri()) or complaints.append(request.url))
-        page.goto(path.as_uri() + fragment)
-        page.wait_for_selector("html[data-ready=true]", state="attached")
-        return page
+        tab.mouse.move(0, 0)
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.goto(path.as_uri() + fragment)
+        tab.wait_for_selector("html[data-ready=true]", state="attached")
+        return tab
 
     yield look
-    for page in opened:
-        page.close()
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
     assert complaints == []
 
 
@@ -320,6 +330,7 @@ def test_buttons_and_lists_do_as_keys_do(look):
     assert epoch_of(page) - 1 == low[low > 1][0]
     page.click(f'.go[data-epoch="{low[-1]}"]')
     assert epoch_of(page) - 1 == low[-1]
+    assert 40 < page.locator("#nights").bounding_box()["y"] < 130  # in sight, below caution and buttons
     page.locator("#around button", has_text=str(low[-1])).first.click()
     assert epoch_of(page) == low[-1]  # the label of the tile counts from 1: the one before
     before = text(page, "#scale")
@@ -519,7 +530,7 @@ def test_spectrogram_is_bright_where_the_power_is(look):
 
 
 def test_texts_of_files_are_texts(look):
-    bad = '</script><script>alert(1)</script><img src=x onerror="alert(2)">&amp;{{}}$title ${night}'
+    bad = '</script x></script><!--<script>alert(1)</script><img src=x onerror="alert(2)">&amp;{{}}$title ${night}'
     scored, detail = make_scored(
         [N2] * 12, human=a_night(12, 1), unusable={3: bad}, name=bad, source=bad, channels=(bad,), notes=(bad,)
     )
@@ -599,6 +610,15 @@ def test_clock_counts_from_the_first_sample_and_grid_begins_later(look):
     assert view_of(page) == (15, 615)
 
 
+def test_printing_leaves_the_page_as_it_was(look):
+    scored, detail = make_scored(a_night(), human=a_night(120, 1))
+    page = look(scored, detail)
+    before = pixels(page, "hypnodensity")
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    page.wait_for_timeout(100)
+    np.testing.assert_array_equal(pixels(page, "hypnodensity"), before)
+
+
 @pytest.mark.parametrize("width", [1000, 1600])
 def test_nothing_sticks_out(look, width):
     scored, detail = make_scored(a_night(), human=a_night(120, 1), source="a" * 300, notes=("b" * 300,))
@@ -612,10 +632,10 @@ def test_nothing_sticks_out(look, width):
     )
 
 
-def test_browser_without_decompression_is_told(browser, tmp_path):
+def test_browser_without_decompression_is_told(tab, tmp_path):
     scored, detail = make_scored(a_night(30))
     write_page(scored, detail, tmp_path / "a.html")
-    page = browser.new_page()
+    page = tab.context.new_page()
     page.add_init_script("delete globalThis.DecompressionStream")
     page.goto((tmp_path / "a.html").as_uri())
     page.wait_for_selector("html[data-ready=true]", state="attached")

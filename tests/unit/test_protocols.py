@@ -13,7 +13,7 @@ from hypnolens.metrics import confusion_matrix, scores
 from hypnolens.model import Architecture, SEResNetBiLSTM
 from hypnolens.training import SELECTS, train
 from tests.conftest import make_epochs
-from tests.rules.conftest import EXPERIMENT, run_script
+from tests.rules.conftest import EXPERIMENT, ORIGIN, run_script
 
 ARCHITECTURE = Architecture(width=2, dropout=0.2, lstm_layers=1, lstm_hidden=8, head_hidden=(), window=3)
 OPTIONS = Options(passes=4, patience=None, batch_windows=32, stretch=8, learning_rate=0.02, torch_threads=1)
@@ -42,6 +42,7 @@ def _train(folder, out, protocol):
         "checkpoint": str(out / "checkpoint.pt"),
         "code": "c",
         "epochs": str(folder),
+        "origin": ORIGIN,
     }
     run_script(
         "train", out, input={"folds": str(folder / "folds.tsv")}, output=files, params=params,

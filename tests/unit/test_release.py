@@ -7,6 +7,7 @@ import zipfile
 import pandas as pd
 import pytest
 
+from hypnolens.cards import model_card
 from hypnolens.errors import HypnolensError
 from hypnolens.evaluation import evaluate
 from hypnolens.models import SHIPPED, load_models
@@ -50,6 +51,31 @@ def test_a_release_holds_all_that_was_promised(tmp_path):
         "recordings.tsv", *(f"fold-{fold}/model.{end}" for fold in (0, 1) for end in ("safetensors", "json")),
         "predictions/fold-0.parquet", "predictions/fold-1.parquet",
     }  # fmt: skip
+
+
+def test_stages_that_experts_gave_stay_at_home_where_data_are_not_for_all(tmp_path):
+    content = _content(_release(tmp_path, origin={"kind": "shhs", "licence": "not onward", "citation": "-"}))
+    assert not [name for name in content if name.startswith("predictions/")]
+    assert content["recordings.tsv"].splitlines()[0].split(b"\t")[-2:] == [b"epochs", b"source_sha256"]
+    assert b"not here, as the data are not for all" in content["MODEL_CARD.md"]
+
+
+def test_files_unpack_readable_into_one_folder(tmp_path):
+    with zipfile.ZipFile(_release(tmp_path)) as archive:
+        for entry in archive.infolist():
+            assert entry.external_attr >> 16 == 0o644 and entry.filename.startswith("d-e/")
+
+
+def test_each_stage_has_its_interval_and_a_pass_chosen_on_the_test_side_is_said(tmp_path):
+    card = json.loads(_content(_release(tmp_path))["fold-0/model.json"])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert card["metrics_of_all_folds"]["macro_f1"] == metrics["macro_f1"]
+    for protocol, said in (("clean", False), ("test-selected", True)):
+        text = model_card(card, {**metrics, "protocol": protocol}, n_folds=2, use="x", also="y")
+        assert ("ON THE TEST RECORDINGS" in text) == said
+        for stage in STAGES:
+            low, high = metrics["ci95"][f"f1_{stage}"]
+            assert f"| {low:.3f} to {high:.3f} | {metrics['per_class'][stage]['support']} |" in text
 
 
 def test_every_file_has_its_checksum(tmp_path):

@@ -100,6 +100,15 @@ def test_epochs_without_eeg_get_no_stage_and_no_part_in_statistics():
     )
 
 
+def test_a_sample_that_is_no_number_costs_its_own_epoch_only():
+    signal = pink(20, uv=20.0, rate=128.0)
+    signal[5 * 3840 - 1] = np.nan
+    signal[9 * 3840] = np.inf
+    scored = staged(night(signal, rate=128.0))
+    assert np.flatnonzero(scored.stage == UNSCORED).tolist() == [4, 9]
+    assert scored.unusable[4] == scored.unusable[9] == "not finite" and np.isfinite(scored.signal).all()
+
+
 def test_a_night_without_any_eeg_is_refused_in_one_line():
     with pytest.raises(RecordingError, match=r"^N: no epoch of EEG carries an EEG \(flat\); .*--channel"):
         staged(night(np.zeros(60_000)))

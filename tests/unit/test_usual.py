@@ -2,18 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy.signal import butter, sosfiltfilt
 
 from hypnolens.epochs import Epochs
+from hypnolens.simulation import simulate_night
 from hypnolens.usual import MOST_EPOCHS, MOST_RECORDINGS, departures, usual_of
 from tests.conftest import make_epochs
 from tests.unit.test_staging import pink
 
 
-def _recording(seed, uv=20.0):
-    signal = pink(60, uv=uv, seed=seed).reshape(60, -1)
+def as_epochs(signal):
     scale = float(np.abs(signal).max()) / 32767
-    base = make_epochs([0] * 60)
+    base = make_epochs([0] * len(signal))
     return Epochs(**{**vars(base), "signal": np.round(signal / scale).astype(np.int16), "scale_uv": scale})
+
+
+def _recording(seed, uv=20.0):
+    return as_epochs(pink(60, uv=uv, seed=seed).reshape(60, -1))
 
 
 USUAL = usual_of([_recording(seed, uv) for seed, uv in enumerate((15.0, 18.0, 20.0, 24.0, 30.0))])
@@ -45,6 +50,48 @@ def test_an_unusual_spectrum_is_said():
     assert any("beta (16 to 30 Hz)" in sentence for sentence in _departures(white))
     smooth = np.convolve(signal, np.ones(11) / 11, "same")  # a low-pass of about 4 Hz
     assert any("beta (16 to 30 Hz)" in sentence for sentence in _departures(smooth))
+
+
+@pytest.fixture(scope="module")
+def nights():
+    """What is usual of five simulated people, and nights of two others, µV ``(n_epochs, 3000)``."""
+    simulated = (simulate_night(seed=1, subject=subject, night=1, hours=3) for subject in range(7))
+    signals = [night.signals["EEG Fpz-Cz"].reshape(-1, 3000) for night in simulated]
+    return usual_of([as_epochs(signal) for signal in signals[:5]]), signals[5:]
+
+
+def _noisy(night):
+    return night + np.random.default_rng(0).normal(0, 2 * np.median(night.std(axis=1)), night.shape)
+
+
+CHANGES = {
+    "as it is": (lambda night: night, None),
+    "three times": (lambda night: 3 * night, "median amplitude"),
+    "a third": (lambda night: night / 3, "median amplitude"),
+    "low-passed": (lambda night: sosfiltfilt(butter(4, 12, fs=100, output="sos"), night, axis=1), "beta"),
+    "high-passed": (lambda night: sosfiltfilt(butter(4, 4, "high", fs=100, output="sos"), night, axis=1), "delta"),
+    "drowned in white noise": (_noisy, "beta"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nights_of_other_people_pass_until_they_are_changed(nights, change):
+    usual, others = nights
+    change, words = CHANGES[change]
+    for night in others:
+        found = departures(change(night), 100.0, file_rate=100.0, channel="EEG", usual=usual)
+        assert any(words in sentence for sentence in found) if words else found == []
+
+
+def test_case_separators_and_the_word_eeg_make_no_other_channel():
+    usual = {**USUAL, "channels": ["EEG Fpz-Cz"]}
+    signal = pink(60, uv=20.0, seed=9).reshape(60, -1)
+    for channel, n in (("Fpz-Cz", 0), ("EEG FPZ_CZ", 0), ("Pz-Oz", 1), ("EEG", 1)):
+        assert len(departures(signal, 100.0, file_rate=100.0, channel=channel, usual=usual)) == n
+
+
+def test_a_signal_of_which_nothing_is_left_is_said():
+    assert _departures(np.zeros(6000)) == ["nothing of the signal is left at the 100 Hz of the model"]
 
 
 def test_a_low_rate_and_another_channel_are_said_and_what_the_file_cannot_hold_is_not_judged():

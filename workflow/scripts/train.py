@@ -37,6 +37,7 @@ with logged(snakemake.log[0]):
     )
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
     where = {"dataset": wildcards.dataset, "experiment_name": wildcards.experiment, "fold": int(wildcards.fold)}
-    found = {"usual": usual_of(raw[0]), "rate": rate, "recordings": recordings, "made": record()}
-    card = card_of(**where, experiment=experiment, origin=snakemake.params.origin, **found)
+    found = {"usual": usual_of(raw[0]), "subjects": len({epochs.subject for epochs in raw[0]}), "history": history}
+    given = {"experiment": experiment, "origin": snakemake.params.origin, "recordings": recordings, "rate": rate}
+    card = card_of(**where, **given, **found, made=record())
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))

@@ -382,6 +382,7 @@
     const y = (share) => bottom - share * (bottom - top);
     grid(p, top, bottom);
     const empty = [];
+    const lined = (p.right - LEFT) * epochS >= 3 * (state.to - state.from); // below, lines would be a cloud of dots
     columns(p, (a, b, first, after) => {
       let sum = 0, found = 0, least = 2, isLow = false;
       for (let epoch = first; epoch < after; epoch += 1) {
@@ -400,7 +401,7 @@
       const height = isLow ? least : sum / found; // a low epoch must not drown in a column of sure ones
       p.c.fillStyle = isLow ? "#f6c878" : "#c9d6e2";
       p.c.fillRect(x, y(height), width, bottom - y(height));
-      if (width < 3) return; // a line on top would be a cloud of dots
+      if (!lined) return;
       p.c.fillStyle = isLow ? AMBER : "#5f7d99";
       p.c.fillRect(x, y(height), width, 1.5);
     });
@@ -692,7 +693,7 @@
     time.replaceChildren(element("b", "", `Epoch ${count(epoch + 1)}`), ` of ${count(n)}`, element("br"));
     if (night.startS !== null) time.append(clock(onset(epoch)), element("br"));
     time.append(`${hms(onset(epoch))} h from the start`);
-    $("trace-title").textContent = `${night.channel} · 30 s from ${when(onset(epoch))}`;
+    $("trace-title").textContent = `${night.channel}${night.nChannels > 1 ? ` (first of ${night.nChannels} channels)` : ""} · 30 s from ${when(onset(epoch))}`;
     $("badge").className = stageClass(code);
     $("badge").textContent = known(code) ? stages[code] : "–";
     const verdict = $("verdict");
@@ -796,6 +797,7 @@
     const begin = within((from + to - span) / 2, firstS, END - span);
     if (begin === state.from && begin + span === state.to) return;
     [state.from, state.to] = [begin, begin + span];
+    leave();
     redraw();
   }
   function zoom(factor, at) {
@@ -862,6 +864,7 @@
     if (!name || ($("help").open && name !== "help")) return;
     if (name.endsWith("differs") && !night.human) return;
     event.preventDefault();
+    leave(); // what it tells is not what is opened
     acts[name]();
   });
   document.addEventListener("click", (event) => {
@@ -870,7 +873,7 @@
     if (at.dataset.do) acts[at.dataset.do]();
     else {
       select(Number(at.dataset.epoch));
-      if (at.classList.contains("go")) $("tools").scrollIntoView({ block: "start" });
+      if (at.classList.contains("go")) nights.scrollIntoView({ block: "start" });
     }
   });
   $("jump").addEventListener("change", () => {
@@ -931,11 +934,11 @@
     $("brush").hidden = true;
   }
   nights.addEventListener("pointercancel", endDrag);
-  nights.addEventListener("pointerleave", () => { $("hover").hidden = true; hideTip(); });
+  nights.addEventListener("pointerleave", leave);
   nights.addEventListener("dblclick", (event) => { if (plotted(event).inside) look(firstS, END); });
 
   // A wheel that came from elsewhere scrolls on: nobody wants to zoom by scrolling past.
-  let elsewhere = 0;
+  let elsewhere = -Infinity;
   window.addEventListener("wheel", (event) => { if (!nights.contains(event.target)) elsewhere = event.timeStamp; }, { passive: true });
   nights.addEventListener("wheel", (event) => {
     const spot = plotted(event);
@@ -986,6 +989,10 @@
     tip.style.top = `${within(event.clientY + 14, 4, window.innerHeight - height - 4)}px`;
   }
   function hideTip() { $("tip").hidden = true; }
+  function leave() {
+    $("hover").hidden = true;
+    hideTip();
+  }
   $("signal").addEventListener("pointermove", (event) => {
     const box = $("signal").getBoundingClientRect(), p = { right: box.width - RIGHT };
     const seconds = ((event.clientX - box.left - LEFT) / (p.right - LEFT)) * epochS;
@@ -1012,7 +1019,11 @@
     const epoch = fromAddress();
     if (epoch !== null) select(epoch);
   });
-  new ResizeObserver(() => { redraw(); drawSignal(); }).observe(document.body);
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--caution", `${$("caution") ? $("caution").offsetHeight : 0}px`);
+    redraw();
+    drawSignal();
+  }).observe(document.body);
   // Paper is narrower than a screen: pictures are drawn anew, so that their letters do not shrink with them.
   function forPaper(paper) {
     printing = paper;
