@@ -83,7 +83,7 @@ def untrained(folder: Path, width: int) -> Path:
     card = card_of(
         dataset="none", experiment_name="untrained", fold=0, experiment=experiment, rate=100.0, made=record(),
         origin={"kind": "simulate", "licence": "-", "citation": "-"}, usual=usual_of([make_epochs([0] * 50)]),
-        recordings={"train": [], "validation": [], "test": []},
+        recordings={"train": [], "validation": [], "test": []}, subjects=0, history=[],
     )  # fmt: skip
     write_model(build(experiment, 100.0), card, weights=folder / "model.safetensors", path=folder / "model.json")
     return folder

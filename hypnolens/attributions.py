@@ -31,7 +31,7 @@ from hypnolens.surrogates import phase_randomised
 
 LAYER_STAGE, LAYER_STEPS = 3, 8
 """Stage of blocks at which gradients are integrated (at 100 Hz its cells step 0.16 s and see 6.2 s), and in how many
-steps."""
+steps where none are named."""
 
 LAYER_CAM_STAGE = 2
 """Stage of layer-CAM: its cells step 0.08 s and see 2.8 s."""
@@ -60,6 +60,8 @@ class Decisions:
         Recording, normalised as the network was trained.
     across_gaps
         As the network was trained.
+    steps
+        In how many steps layer integrated gradients are integrated.
 
     Attributes
     ----------
@@ -69,8 +71,8 @@ class Decisions:
         Rows of each epoch's window, ``(n_epochs, W)``, -1 for none.
     """
 
-    def __init__(self, model: SEResNetBiLSTM, epochs: Epochs, *, across_gaps: bool) -> None:
-        self.model, self.epochs = model.eval(), epochs
+    def __init__(self, model: SEResNetBiLSTM, epochs: Epochs, *, across_gaps: bool, steps: int = LAYER_STEPS) -> None:
+        self.model, self.epochs, self.steps = model.eval(), epochs, steps
         self.features = features(model, epochs, precision="fp32")
         self.positions = positions_of(model, epochs, across_gaps=across_gaps)
 
@@ -337,7 +339,7 @@ def _layer_integrated_gradients(
         activation = model.feature_map(x, LAYER_STAGE)
     found = IntegratedGradients(odds).attribute(
         activation, decisions.mean_cell.expand_as(activation), additional_forward_args=(rows, stages),
-        n_steps=LAYER_STEPS, internal_batch_size=4 * CHUNK,
+        n_steps=decisions.steps, internal_batch_size=4 * CHUNK,
     )  # fmt: skip
     cells = torch.relu(found.sum(dim=1)).float().cpu().numpy()
     return _even(model, to_samples(cells, x.shape[1], cell_geometry(model, LAYER_STAGE)))

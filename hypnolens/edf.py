@@ -1,17 +1,21 @@
 """EDF and EDF+ files: one channel in microvolts, and annotations, with the damage found before it does harm.
 
 The format is that of Kemp et al. 1992 and 2003 (https://www.edfplus.info/specs): ASCII fields of fixed width, then data
-records, each with a stretch of every signal as 16-bit integers. The reader is our own because files from elsewhere are
-not to be trusted: every number that it uses must be written as one, annotations that do not follow the grammar are
-refused rather than passed over, and nothing takes more than one look at each byte.
+records, each with a stretch of every signal as 16-bit integers. edfio maps the file and decodes the samples. What comes
+before is our own, because files from elsewhere are not to be trusted: every number that counts must be written as one,
+annotations that do not follow the grammar are refused rather than passed over (edfio's pattern skips them, and takes
+minutes for some), and nothing takes more than one look at each byte.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 
+import edfio
 import numpy as np
 
 from hypnolens.errors import RecordingError
@@ -114,10 +118,10 @@ class _File:
     @property
     def annotations(self) -> list[_Signal]:
         """Signals of annotations, of which a file that does not say that it is EDF+ has none."""
-        return [signal for signal in self.every if signal.label == ANNOTATIONS and self.plus]
+        return [signal for signal in self.every if self.plus and signal.label == ANNOTATIONS]
 
-    def samples(self, signal: _Signal) -> np.ndarray:
-        """Samples of a signal, int16 ``(n_records, n_samples)``, still on disk."""
+    def records(self, signal: _Signal) -> np.ndarray:
+        """The part of a signal in each data record, int16 ``(n_records, n_samples)``, still on disk."""
         shape = (self.n_records, self.every[-1].span.stop)
         return np.memmap(self.path, "<i2", "r", self.n_bytes, shape)[:, signal.span]
 
@@ -146,7 +150,7 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
         No such file or channel; a damaged file; a unit that is not a voltage; a recording with gaps (EDF+D).
     """
     file = _open(path, recording)
-    present = [signal.label.strip() for signal in file.signals]
+    present = [signal.label.strip(" ") for signal in file.signals]
     label = next((label for label in labels if label in present), None)
     if label is None:
         wanted = " or ".join(f"'{label}'" for label in labels)
@@ -161,7 +165,7 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
 
 def list_channels(path: Path, recording: str) -> list[str]:
     """Labels of the signals of a file, in its order; for what is raised see `read_channel`."""
-    return [signal.label.strip() for signal in _open(path, recording).signals]
+    return [signal.label.strip(" ") for signal in _open(path, recording).signals]
 
 
 def read_place(path: Path, place: int, recording: str) -> Channel:
@@ -175,7 +179,7 @@ def read_place(path: Path, place: int, recording: str) -> Channel:
 def _channel(file: _File, place: int, *, any_unit: bool = False) -> Channel:
     _check_continuity(file)
     source, name = file.signals[place], file.path.name
-    label, unit = source.label.strip(), source.unit.strip()
+    label, unit = source.label.strip(" "), source.unit.strip(" ")
     if unit not in MICROVOLTS and not any_unit:
         what = f"channel {label!r} is in {unit!r}, which is no voltage"
         raise file.refuse(what, f"correct the header of {name} to one of {', '.join(MICROVOLTS)}")
@@ -192,8 +196,11 @@ def _channel(file: _File, place: int, *, any_unit: bool = False) -> Channel:
     if not np.abs(ends).max() < 1e30:
         raise file.refuse(f"channel {label!r} of {name} has an infinite range")
     gain = (top - bottom) / (high - low) * factor
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        digital = edfio.read_edf(file.path, header_encoding="latin-1").signals[place].digital
     # In place and in single precision, which holds 16 bits exactly: a day at 100 Hz is 8 million samples.
-    signal = file.samples(source).astype(np.float32).reshape(-1)
+    signal = digital.astype(np.float32)
     signal *= gain
     signal += bottom * factor - low * gain
     rate = (source.span.stop - source.span.start) / file.record_s
@@ -221,7 +228,7 @@ def list_annotations(path: Path, recording: str) -> Annotations:
         _check_continuity(file)
     entries: list[tuple[float, float | None, str]] = []
     for number, signal in enumerate(file.annotations):
-        for place, record in enumerate(file.samples(signal)):
+        for place, record in enumerate(file.records(signal)):
             try:
                 found = parse_annotations(record.tobytes())
                 if number == 0:
@@ -279,7 +286,7 @@ def _onsets(file: _File, most: int | None = None) -> list[float]:
     """When data records begin, in s from the file's start; nothing of a file that does not say."""
     onsets = []
     for signal in file.annotations[:1]:
-        for record in file.samples(signal)[:most]:
+        for record in file.records(signal)[:most]:
             first = record.tobytes().partition(b"\0")[0]
             try:
                 onsets.append(_record_onset(parse_annotations(first + b"\0")))
@@ -380,27 +387,20 @@ def _header(path: Path, recording: str, magic: bytes, kind: str) -> _File:
     if min(counts) < 1:
         raise ValueError("a signal without samples")
     ends = np.cumsum([0, *counts]).tolist()
+    labels = [label.rstrip(" ") for label in cells(0, 16)]
+    if any(label != ANNOTATIONS and label.strip() == ANNOTATIONS for label in labels):
+        raise ValueError(f"a signal that is nearly called {ANNOTATIONS!r}")
     every = zip(
-        (label.rstrip() for label in cells(0, 16)),
+        labels,
         cells(96, 8),
         zip(cells(104, 8), cells(112, 8), strict=True),
         zip(cells(120, 8), cells(128, 8), strict=True),
-        (slice(begin, end) for begin, end in zip(ends[:-1], ends[1:], strict=True)),
+        (slice(begin, end) for begin, end in pairwise(ends)),
         strict=True,
     )
     signals = tuple(_Signal(*one) for one in every)
-    return _File(
-        path,
-        recording,
-        n_bytes,
-        n_records,
-        record_s,
-        head[192:236],
-        head[168:176],
-        head[176:184],
-        head[88:168],
-        signals,
-    )
+    about, day, clock, reserved = head[88:168], head[168:176], head[176:184], head[192:236]
+    return _File(path, recording, n_bytes, n_records, record_s, reserved, day, clock, about, signals)
 
 
 def _matching(form: re.Pattern[str], cell: str) -> str:
@@ -417,13 +417,14 @@ def _offset_s(file: _File) -> float:
 
 
 def _start(file: _File) -> datetime:
-    """Date and time of the first sample; year 1 where there is no date, which is told unless it was left out on purpose."""
+    """Date and time of the first sample; year 1 where there is no date."""
     name = file.path.name
     match = _THREE_NUMBERS.fullmatch(file.starttime.rstrip())
     try:
         if match is None:
             raise ValueError(f"{file.starttime!r} is no time")
-        clock = time(*map(int, match.groups()))
+        hour, minute, second = map(int, match.groups())
+        clock = time(hour, minute, second)
         day, doubt = _date(file)
         start = datetime.combine(day or date.min, clock) + timedelta(seconds=_offset_s(file))
     except (ValueError, OverflowError) as error:

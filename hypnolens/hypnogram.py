@@ -32,6 +32,9 @@ TOLERANCE_S = 1e-3
 MOST_EXCESS = 0.1
 """Share of a signal's epochs by which stages without times may be too many or too few."""
 
+LONGEST_S = 366 * 86_400.0
+"""No signal lasts longer than a year; a header that says so lies, and stages for it would fill the memory."""
+
 TRIM_RULES = ("drop-then-trim", "trim-then-drop")
 
 
@@ -45,7 +48,7 @@ class Hypnogram(NamedTuple):
     first_s
         Seconds from the signal's start to the first epoch, at least 0 and below 30.
     flags
-        ``stages=N``: the file has N epochs more (or, with a minus, fewer) than the signal.
+        ``stages=N``: the file has stages for N epochs more than the signal has (or, with a minus, for fewer).
     """
 
     stages: np.ndarray
@@ -75,8 +78,9 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     ------
     RecordingError
         Labels that are not known, bouts that are no whole epochs or that contradict each other, a hypnogram of
-        another night than its signal.
+        another night than its signal, a signal longer than a year.
     """
+    _check_length(duration_s, recording)
     if path.suffix == ".xml":
         return _by_position(path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
     annotations = read_annotations(path, recording)
@@ -99,9 +103,10 @@ def place_stages(
     if unknown:
         raise RecordingError(
             recording,
-            f"{file} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown[:5]))}",
+            f"{file} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(_short, unknown[:5]))}",
             f"rename or remove them; known are {', '.join(map(repr, LABELS))}",
         )
+    _check_length(duration_s, recording)
     offset = _offset_s(annotations.start, start)
     origin = annotations.entries[0][0]
     first_s = (offset + origin) % EPOCH_S
@@ -110,7 +115,7 @@ def place_stages(
     n_epochs = int((duration_s - first_s + TOLERANCE_S) // EPOCH_S)
     stages = np.full(max(n_epochs, 0), UNSCORED, dtype=np.int8)
     covered = np.zeros(len(stages), dtype=bool)
-    n_scored = 0
+    n_scored = n_outside = 0
     for onset, duration, text in annotations.entries:
         if not duration or not _whole(duration):
             raise RecordingError(
@@ -125,13 +130,15 @@ def place_stages(
                 f"score in epochs of {EPOCH_S} s",
             )
         begin = round((onset + offset - first_s) / EPOCH_S)
-        span = slice(max(begin, 0), max(begin + round(duration / EPOCH_S), 0))
+        end = begin + round(duration / EPOCH_S)
+        span = slice(max(begin, 0), max(end, 0))
         if (covered[span] & (stages[span] != LABELS[text])).any():
             raise RecordingError(recording, f"{file} gives two stages to one epoch at {onset:g} s", "leave one of them")
         stages[span] = LABELS[text]
         covered[span] = True
         if LABELS[text] < len(CODE):
-            n_scored += round(duration / EPOCH_S)
+            n_scored += end - begin
+            n_outside += end - begin - max(min(end, len(stages)) - max(begin, 0), 0)
     n_common = int((stages < len(CODE)).sum())
     if not covered.any() or 2 * n_common < n_scored:
         # A hypnogram may be longer than its signal, but not so that most of what it says lies beyond.
@@ -141,7 +148,7 @@ def place_stages(
             f"{_moment(start)}) have {n_common} of {n_scored} scored epochs in common",
             "pair the signal with the hypnogram of the same night",
         )
-    return Hypnogram(stages, first_s, [])
+    return Hypnogram(stages, first_s, [f"stages={n_outside:+d}"] if n_outside else [])
 
 
 def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndarray:
@@ -189,6 +196,17 @@ def _by_position(path: Path, n_epochs: int, recording: str) -> Hypnogram:
     stages = np.full(n_epochs, UNSCORED, dtype=np.int8)
     stages[: len(given)] = given[:n_epochs]
     return Hypnogram(stages, 0.0, [f"stages={excess:+d}"] if excess else [])
+
+
+def _check_length(duration_s: float, recording: str) -> None:
+    if not duration_s <= LONGEST_S:
+        what = f"its signal lasts {duration_s / 86_400:.3g} days by its header"
+        raise RecordingError(recording, what, "correct the header, or fetch the file again")
+
+
+def _short(text: str) -> str:
+    """A text in quotes, on one line whatever is in it."""
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def _moment(time: datetime) -> str:

@@ -14,13 +14,16 @@ CODES = {
 }  # fmt: skip
 """Numbers of Profusion. 3 and 4 of Rechtschaffen & Kales are AASM's N3."""
 
+MOST_BYTES = 16 * 1024 * 1024
+"""More than a night needs, whose stages take some 30 kB; elements take many times their bytes of memory."""
+
 RIGHT_FILE = "take the file NAME-profusion.xml of annotations-events-profusion"
 
 
 def read_profusion(path: Path, recording: str) -> np.ndarray:
     """Stage of every epoch from the start of the recording.
 
-    Entities and document types are refused, as no such file needs them.
+    Entities, document types and files of more than 16 MB are refused, as no night needs them.
 
     Returns
     -------
@@ -30,17 +33,19 @@ def read_profusion(path: Path, recording: str) -> np.ndarray:
     Raises
     ------
     RecordingError
-        No such file, no XML, other XML, epochs of another length, or codes that no stage has.
+        No such file, no XML, other XML, epochs of no or another length, or codes that no stage has.
     """
     if not path.is_file():
         raise RecordingError(recording, f"{path} does not exist", "correct the path, or fetch the file")
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise RecordingError(recording, f"{path.name} has {size / 1e6:.0f} MB, too many for stages", RIGHT_FILE)
     try:
         root = fromstring(path.read_bytes(), forbid_dtd=True)
     except DefusedXmlException as error:
         what = f"{path.name} has a document type or entities ({type(error).__name__}), which Profusion does not write"
         raise RecordingError(recording, what, RIGHT_FILE) from None
     except (ParseError, UnicodeError, ValueError, LookupError) as error:
-        what = f"{path.name} is empty" if path.stat().st_size == 0 else f"{path.name} is no readable XML ({error})"
+        what = f"{path.name} is empty" if size == 0 else f"{path.name} is no readable XML ({error})"
         raise RecordingError(
             recording, what, "fetch the file again, or leave this recording out with exclude:"
         ) from None
@@ -50,15 +55,20 @@ def read_profusion(path: Path, recording: str) -> np.ndarray:
     texts = [(element.text or "").strip() for element in root.findall("{*}SleepStages/{*}SleepStage")]
     tag = root.tag.split("}")[-1]
     if tag != "CMPStudyConfig" or not texts:
-        what = f"{path.name} is not Profusion's XML with stages (it begins with <{tag}>)"
+        what = f"{path.name} is not Profusion's XML with stages (it begins with <{_short(tag)}>)"
         raise RecordingError(recording, what, RIGHT_FILE)
-    length = (root.findtext("{*}EpochLength") or str(EPOCH_S)).strip()
+    length = (root.findtext("{*}EpochLength") or "").strip()
     if length != str(EPOCH_S):
-        what = f"{path.name} has epochs of {length} s"
-        raise RecordingError(recording, what, f"score in epochs of {EPOCH_S} s")
+        said = f"has epochs of {_short(length)} s" if length else "does not say how long its epochs are"
+        raise RecordingError(recording, f"{path.name} {said}", f"score in epochs of {EPOCH_S} s")
     known = {str(code): stage for code, stage in CODES.items()}
     for number, text in enumerate(texts):
         if text not in known:
-            what = f"{path.name} gives epoch {number} the stage '{text[:20]}'"
+            what = f"{path.name} gives epoch {number} the stage '{_short(text)}'"
             raise RecordingError(recording, what, f"known are {', '.join(known)}; correct or leave out the recording")
     return np.array([known[text] for text in texts], dtype=np.int8)
+
+
+def _short(text: str) -> str:
+    """The beginning of a text, on one line whatever is in it."""
+    return repr(text[:20])[1:-1]

@@ -1,7 +1,7 @@
 """A folder of one's own recordings: pairs of a PSG and a hypnogram by name, or those listed in a table."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError
@@ -10,8 +10,9 @@ from hypnolens.tsv import read_user_table
 SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
 """Names of Sleep-EDF: study, two digits of subject, one of night; what follows differs between PSG and hypnogram."""
 
-SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""Names that can be a file name anywhere and cannot leave the folder of results."""
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names that can be a file name anywhere, with what is added to them (file systems allow 255 bytes), and that cannot
+leave the folder of results."""
 
 MARKS = "-spindles.tsv"
 """Ending of a table of experts' marks beside a recording (``onset_s duration_s scorer``)."""
@@ -39,7 +40,7 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
     Raises
     ------
     ConfigurationError
-        No such folder or table, no recording in it, names that clash or cannot be file names.
+        No such folder or table, no recording in it, names that clash or cannot be file names, files outside the folder.
     """
     if not path.is_dir():
         raise ConfigurationError(f"datasets.{name}.path: there is no folder '{path}'; give the one with the EDF files")
@@ -53,7 +54,8 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
         for word in (recording.name, recording.subject):
             if not SAFE.fullmatch(word):
                 raise ConfigurationError(
-                    f"datasets.{name}: '{word}' cannot name a recording or subject; use letters, digits, '.', '_', '-'"
+                    f"datasets.{name}: {_short(word)} cannot name a recording or subject; use letters, digits, '.', "
+                    "'_', '-', up to 100 of them"
                 )
     return recordings
 
@@ -92,9 +94,17 @@ def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
         rows = read_user_table(table, required=COLUMNS, numbers=["night"])
     except ValueError as error:
         raise ConfigurationError(f"datasets.{name}.recordings: {error}") from error
+    for row in rows:
+        for column in ("psg", "hypnogram"):
+            if not _inside(row[column]):
+                raise ConfigurationError(
+                    f"datasets.{name}.recordings: '{table}' gives {_short(row['recording'])} the {column} "
+                    f"{_short(row[column])}, which does not lie in '{path}'; give paths from that folder, without '..'"
+                )
     names = [row["recording"] for row in rows]
     if twice := sorted({row for row in names if names.count(row) > 1}):
-        raise ConfigurationError(f"datasets.{name}.recordings: '{table}' lists {', '.join(twice)} more than once")
+        listed = ", ".join(_short(row)[1:-1] for row in twice[:5])
+        raise ConfigurationError(f"datasets.{name}.recordings: '{table}' lists {listed} more than once")
     return [
         Recording(
             row["recording"],
@@ -106,3 +116,14 @@ def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
         )
         for row in rows
     ]
+
+
+def _inside(file: str) -> bool:
+    """Whether a path of a table leads to something below the folder that it is from, and can be a path at all."""
+    parts = PurePath(file).parts
+    return bool(parts) and file.isprintable() and ".." not in parts and not PurePath(file).is_absolute()
+
+
+def _short(text: str) -> str:
+    """A text in quotes, on one line whatever is in it."""
+    return repr(text if len(text) <= 100 else f"{text[:100]}…")

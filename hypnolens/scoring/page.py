@@ -576,7 +576,7 @@ def _both(scored: Scored) -> np.ndarray:
 def _json(data: Mapping[str, Any]) -> str:
     """JSON for the inside of a script element, which the first ``<`` of a text could end."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace(">", "\\u003e").replace("&", "\\u0026")
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _packed(content: bytes) -> str:

@@ -14,6 +14,7 @@ from hypnolens.extraction import cut, resample
 from hypnolens.hypnogram import TOLERANCE_S
 from hypnolens.inference import probabilities
 from hypnolens.maps import DEFAULT
+from hypnolens.model import folded
 from hypnolens.models import Scorer
 from hypnolens.normalisation import normalise
 from hypnolens.scoring.night_statistics import statistics_of
@@ -24,6 +25,10 @@ from hypnolens.usual import departures
 
 MAP_BINS = 300
 """Bins of a map on a page: a tenth of a second each."""
+
+STEPS = 4
+"""Steps in which gradients are integrated: half of the time of eight. On a simulated and a real night maps had rank
+correlations of 0.996 and 0.998 with those of 32 steps (eight: 0.999 and 1.000)."""
 
 MOST_UNUSABLE = 0.1
 """Share of epochs without a stage from which a night's statistics are called doubtful."""
@@ -111,7 +116,7 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detai
     maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
     if good.any():
         across = scorer.card["experiment"]["across_gaps"]
-        decisions = Decisions(scorer.network, seen(epochs, scorer), across_gaps=across)
+        decisions = Decisions(folded(scorer.network), seen(epochs, scorer), across_gaps=across, steps=STEPS)
         found = attribute(decisions, np.arange(len(epochs.stage)), epochs.stage, method=method)
         maps[good] = binned(found, MAP_BINS)
     return Detail(method, maps, detect(epochs))
