@@ -13,6 +13,9 @@ from hypnolens.spectrum import BANDS_HZ, SEGMENT_S
 MOST_RECORDINGS, MOST_EPOCHS = 100, 50
 """How many recordings are looked at, and how many epochs of each, spread evenly: seconds, however large a dataset."""
 
+NIGHT_EPOCHS = 200
+"""Epochs of a night that is compared, spread evenly."""
+
 FAR = 3.0
 """Standard deviations between recordings from which a night lies outside."""
 
@@ -112,10 +115,12 @@ def departures(
             f"the file has {file_rate:g} Hz, fewer than the {usual['rate_hz']:g} Hz of the model: what it reads above "
             f"{file_rate / 2:g} Hz is missing"
         )
-    if not (signal.std(axis=1) >= FLAT_UV).any():
+    signal = signal[signal.std(axis=1) >= FLAT_UV]
+    if len(signal) == 0:
         return [*found, f"nothing of the signal is left at the {rate:g} Hz of the model"]
     n = usual["recordings"]
-    for name, value in describe(signal, rate).items():
+    rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
+    for name, value in describe(signal[rows], rate).items():
         if name not in usual or (name != "amplitude" and BANDS_HZ[name][1] > file_rate / 2):
             continue
         its = usual[name]

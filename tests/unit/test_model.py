@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, cell_geometry, n_parameters
+from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, build, cell_geometry, folded, n_parameters
 
 SMALL = {"width": 2, "lstm_layers": 1, "lstm_hidden": 3, "head_hidden": (4,), "window": 5}
 
@@ -152,3 +153,21 @@ def test_gradients_are_right_with_two_threads(width):
         torch.set_num_threads(threads)
     for own, expected in zip(block.parameters(), reference.parameters(), strict=True):
         assert (own.grad.double() - expected.grad).norm() <= 1e-4 * expected.grad.norm()
+
+
+@pytest.mark.parametrize("feature_norm", [False, True])
+def test_norms_within_convolutions_give_the_same(feature_norm):
+    torch.manual_seed(0)
+    network = build({"width": 4, "feature_norm": feature_norm}, 100.0).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):  # as if it had been trained
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2.0)
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    fast, x = folded(network), 20 * torch.randn(5, 3000)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
+    torch.testing.assert_close(fast.features(x), network.features(x), rtol=1e-4, atol=1e-5)
+    assert folded(fast) is fast
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
