@@ -9,6 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 	@echo; cat reports/sim/tables/scores.tsv; echo
 	@echo "Simulated nights. Report: $(CURDIR)/reports/sim/report.html"
+	@echo "A night of your own: $(BIN)/hypnolens score NIGHT.edf --out scores (docs/score.md)"
 
 # The network that comes with hypnolens, made anew: a matter for its developers.
 model: $(VENV)/installed
