@@ -40,7 +40,9 @@ def probabilities(model: Network, epochs: Epochs, *, across_gaps: bool, precisio
     extracted = features(model, epochs, precision=precision)
     positions = positions_of(model, epochs, across_gaps=across_gaps)
     with arithmetic(extracted.device, precision):
-        chunks = [model.classify(slide(extracted, positions[rows])).float() for rows in _chunks(len(positions), WINDOWS)]
+        chunks = [
+            model.classify(slide(extracted, positions[rows])).float() for rows in _chunks(len(positions), WINDOWS)
+        ]
     return torch.cat(chunks).softmax(dim=1).cpu().numpy()
 
 

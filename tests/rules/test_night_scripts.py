@@ -27,7 +27,7 @@ def released(chain, tmp_path_factory):
             "metrics": chain.scores["metrics"], "folds": chain.files["folds.tsv"],
             "recordings": chain.files["recordings.tsv"], "project": [str(ROOT / "LICENSE")],
         },
-        output={"release": str(folder / "release.zip")}, params={"root": str(ROOT)},
+        output={"release": str(folder / "release.zip")},
     )  # fmt: skip
     return folder / "release.zip"
 

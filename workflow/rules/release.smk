@@ -26,7 +26,6 @@ rule pack:
         mem_mb=2000,
         runtime=10,
     params:
-        root=str(ROOT),
         code=code_version("release", "hypnolens/data/model_card.md"),
     script:
         "../scripts/release.py"
