@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens import attributions
 from hypnolens.attributions import (
     CHEAP,
     METHODS,
@@ -96,10 +95,9 @@ def test_where_the_window_has_no_epoch_there_is_no_map(method):
         attribute(decisions, [3], [1], method=method, offset=3)
 
 
-def test_layer_integrated_gradients_are_a_path_integral(monkeypatch):
-    monkeypatch.setattr(attributions, "LAYER_STEPS", 64)
+def test_layer_integrated_gradients_are_a_path_integral():
     model = _network()
-    decisions, row, stage = Decisions(model, EPOCHS, across_gaps=False), 4, 2
+    decisions, row, stage = Decisions(model, EPOCHS, across_gaps=False, steps=64), 4, 2
     found = attribute(decisions, [row], [stage])[0]
     rows, stages = torch.tensor([row]), torch.tensor([stage])
     maps = model.feature_map(to_microvolts(EPOCHS.signal, EPOCHS.scale_uv), 3).detach()
