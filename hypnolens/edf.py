@@ -24,7 +24,7 @@ from hypnolens.logs import logger
 MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
 """Physical dimensions of EDF headers, in µV. The two letters that look like µ are different characters."""
 
-FETCH_AGAIN = "fetch the file again, or leave this recording out with exclude:"
+FETCH_AGAIN = "fetch the file again, or leave this recording out (exclude: in a configuration)"
 
 LONGEST_RECORD_S = 86_400.0
 """A data record holds seconds, not days; where one does, its header lies, and an hour's file is a century long."""

@@ -14,7 +14,7 @@ CODES = {
 }  # fmt: skip
 """Numbers of Profusion. 3 and 4 of Rechtschaffen & Kales are AASM's N3."""
 
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 8 * 1024 * 1024
 """More than a night needs, whose stages take some 30 kB; elements take many times their bytes of memory."""
 
 RIGHT_FILE = "take the file NAME-profusion.xml of annotations-events-profusion"
@@ -23,7 +23,7 @@ RIGHT_FILE = "take the file NAME-profusion.xml of annotations-events-profusion"
 def read_profusion(path: Path, recording: str) -> np.ndarray:
     """Stage of every epoch from the start of the recording.
 
-    Entities, document types and files of more than 16 MB are refused, as no night needs them.
+    Entities, document types and files of more than 8 MB are refused, as no night needs them.
 
     Returns
     -------
