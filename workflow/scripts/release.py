@@ -9,6 +9,6 @@ with logged(snakemake.log[0]):
     files = {
         name: [Path(path) for path in snakemake.input[name]] for name in ("models", "cards", "predictions", "project")
     }
-    root = Path(snakemake.scriptdir).parent.parent
+    root = Path(snakemake.scriptdir).resolve().parent.parent
     tables = {name: Path(snakemake.input[name]) for name in ("metrics", "folds", "recordings")}
     write_release(Path(snakemake.output[0]), **files, **tables, root=root)
