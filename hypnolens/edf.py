@@ -123,7 +123,8 @@ class _File:
     def records(self, signal: _Signal) -> np.ndarray:
         """The part of a signal in each data record, int16 ``(n_records, n_samples)``, still on disk."""
         shape = (self.n_records, self.every[-1].span.stop)
-        return np.memmap(self.path, "<i2", "r", self.n_bytes, shape)[:, signal.span]
+        # As a plain array, whose rows are many times faster to take.
+        return np.asarray(np.memmap(self.path, "<i2", "r", self.n_bytes, shape))[:, signal.span]
 
     def refuse(self, what: str, remedy: str = FETCH_AGAIN) -> RecordingError:
         return RecordingError(self.recording, what, remedy)
@@ -381,7 +382,7 @@ def _header(path: Path, recording: str, magic: bytes, kind: str) -> _File:
 
     def cells(begin: int, width: int) -> list[str]:
         """A field of every signal; those of one kind follow each other."""
-        return [fields[n * begin + width * place :][:width] for place in range(n)]
+        return [fields[start : start + width] for start in range(n * begin, n * (begin + width), width)]
 
     counts = [int(_matching(_WHOLE, cell)) for cell in cells(216, 8)]
     if min(counts) < 1:

@@ -284,6 +284,31 @@ def _onset_of_record(raw: bytes, chance: random.Random) -> tuple[bytes, str]:
     return new, f"byte {place + 1}"
 
 
+def _many_signals(raw: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """As many signals as the header has digits for, the wanted one among them, each as long as the recording."""
+    n = 9999
+    texts = {
+        "label": b"x", "dimension": b"uV", "physical minimum": b"-1", "physical maximum": b"1",
+        "digital minimum": b"-9", "digital maximum": b"9", "samples": b"1",
+    }  # fmt: skip
+    fields = b"".join(texts.get(name, b"").ljust(width) * n for name, (_, width) in SIGNAL.items())
+    fields = CHANNEL.encode().ljust(16) + fields[16:]
+    head = _put(_put(raw[:256], 184, b"%d" % (256 * (n + 1)), 8), 252, b"%d" % n, 4)
+    return head + fields + bytes(2 * n * 10), ""
+
+
+def _many_records(raw: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """300,000 data records of two samples of the wanted signal and their times, one of which is wrong."""
+    n, wrong = 300_000, chance.randrange(1, 300_000)
+    cells = {name: [_cell(raw, name, 0), _cell(raw, name, 3)] for name in SIGNAL} | {"samples": [b"2", b"8"]}
+    fields = b"".join(cell.ljust(width) for name, (_, width) in SIGNAL.items() for cell in cells[name])
+    head = raw[:256]
+    for place, cell, width in ((184, b"768", 8), (236, b"%d" % n, 8), (244, b"0.02", 8), (252, b"2", 4)):
+        head = _put(head, place, cell, width)
+    times = (b"+%.2f\x14\x14\0" % (0.02 * place + (place == wrong)) for place in range(n))
+    return head + fields + b"".join(bytes(4) + moment.ljust(16, b"\0") for moment in times), f"record {wrong}"
+
+
 # Annotations
 
 
@@ -653,6 +678,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("edf samples shared out otherwise", PSG, _rearranged, _never, rate_lie=True),
     Mutation("edf data record gone, and the header knows", PSG, _records_short, _always),
     Mutation("edf time of a data record", PSG, _onset_of_record, _always, ("plus",)),
+    Mutation("edf of 9,999 signals", PSG, _many_signals, _always, ("plain",)),
+    Mutation("edf of 300,000 data records", PSG, _many_records, _always, ("plus",)),
     # Annotations
     Mutation("edf list without its sign", STAGES, _one_list(lambda old, _: old[1:]), _always, ("plain", "plus")),
     Mutation("edf list without its end", STAGES, _one_list(lambda old, _: old[:-1]), _always, ("plain", "plus")),
