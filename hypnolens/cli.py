@@ -52,12 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     # Libraries write warnings into the progress bar; what matters of them is in our own.
     logging.captureWarnings(True)
-    nights = [path for path in given.nights if not path.name.endswith(STAGES_ONLY)]
-    for path in given.nights:
-        if path not in nights:
-            _say(f"{path}: left out, as it holds stages and no signal")
+    nights = [path for path in dict.fromkeys(given.nights) if not path.name.endswith(STAGES_ONLY)]
+    if not nights:
+        parser.error(f"no night among these: files called …{STAGES_ONLY} hold stages and no signal")
     if given.hypnogram and len(nights) > 1:
         parser.error("--hypnogram is of one night; give no other with it")
+    if not 0 <= given.review_below <= 1:
+        parser.error(f"--review-below: {given.review_below:g} is no probability")
+    if given.jobs is not None and given.jobs < 1:
+        parser.error(f"--jobs: {given.jobs} is no number of at least 1")
+    for path in given.nights:
+        if path.name.endswith(STAGES_ONLY):
+            _say(f"{path}: left out, as it holds stages and no signal")
     options = Options(
         model=given.model,
         ensemble=given.ensemble,
@@ -73,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed: list[dict[str, str]] = []
     try:
         check_names(nights)
-        jobs = min(given.jobs or available_cores(), max(1, len(nights)))
+        jobs = min(given.jobs or available_cores(), len(nights))
         bar = tqdm(total=len(nights), unit="night", disable=None if not given.quiet else True)
         with bar:
             for path, result in score_files(nights, given.out, options, jobs=jobs):
@@ -92,8 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         summaries.sort(key=lambda night: night["name"])
         print(json.dumps({"hypnolens": __version__, "nights": summaries, "failed": failed}, indent=2))
-    for failure in failed:
-        _say(failure["error"])
+    # What is wrong with the model is the same for all nights.
+    for line in dict.fromkeys(failure["error"] for failure in failed):
+        _say(line)
     return 1 if failed else 0
 
 
@@ -129,19 +136,6 @@ def _number(value: float | None) -> str:
 def _say(line: str) -> None:
     with tqdm.external_write_mode(sys.stderr):
         print(line, file=sys.stderr)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no probability")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number of at least 1")
-    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--lights-on", metavar="TIME", help="the same")
     score.add_argument(
         "--review-below",
-        type=_share,
+        type=float,
         default=REVIEW_BELOW,
         metavar="P",
         help="list epochs whose probability is below this (default: %(default)s)",
@@ -203,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what shades the epochs on the page (default: %(default)s)",
     )
     score.add_argument("--no-page", action="store_true", help="tables only, which is faster")
-    score.add_argument("--jobs", type=_count, metavar="N", help="nights at a time (default: one a core)")
+    score.add_argument("--jobs", type=int, metavar="N", help="nights at a time (default: one a core)")
     score.add_argument("--json", action="store_true", help="print one JSON document in place of sentences")
     score.add_argument("--quiet", action="store_true", help="errors only")
     return parser

@@ -103,6 +103,16 @@ def make_epochs(stages, *, index=None, name="R1", rate=100.0, seed=0) -> Epochs:
     )
 
 
+def pink(n_epochs, *, uv=30.0, rate=100.0, seed=0):
+    """Noise with the slope of an EEG, of a given standard deviation in each epoch."""
+    rng, n = np.random.default_rng(seed), round(30 * rate)
+    spectrum = np.fft.rfft(rng.standard_normal((n_epochs, n)), axis=1)
+    frequency = np.fft.rfftfreq(n, 1 / rate)
+    spectrum *= np.where(frequency > 0.4, np.maximum(frequency, 0.4) ** -1.0, 0.0)
+    signal = np.fft.irfft(spectrum, n=n, axis=1)
+    return (signal / signal.std(axis=1, keepdims=True) * np.reshape(uv, (-1, 1))).ravel()
+
+
 def make_predictions(rows):
     """Predictions from true stage, predicted stage, and probability of the latter."""
     frame = pd.DataFrame(0.0, index=range(len(rows)), columns=PROBABILITIES)

@@ -23,8 +23,8 @@ ENTITIES = re.compile(
 """Names that BIDS gives to recordings, with or without the suffix of a kind of data, such as ``_eeg``."""
 
 
-def file_names(name: str) -> dict[str, str]:
-    """Names of the files of a night, by kind, in the order in which they are written.
+def file_names(name: str, *, page: bool = True) -> dict[str, str]:
+    """Names of the files of a night, by kind, in the order in which they are written, with its page or without.
 
     Names of different nights may give one file the same name, see `bids_name`.
     """
@@ -37,6 +37,7 @@ def file_names(name: str) -> dict[str, str]:
         "yasa": f"{name}-yasa.json",
         "statistics": f"{name}-statistics.tsv",
         "transitions": f"{name}-transitions.tsv",
+        **({"page": f"{name}.html"} if page else {}),
         "summary": f"{name}.json",
     }
 
@@ -80,7 +81,7 @@ def clashes(paths: Sequence[Path]) -> tuple[Path, Path] | None:
     taken: dict[str, Path] = {}
     for path in paths:
         name = night_name(path)
-        for own in (*file_names(name).values(), f"{name}.html"):
+        for own in file_names(name).values():
             other = taken.setdefault(own.casefold(), path)
             if other != path:
                 return other, path

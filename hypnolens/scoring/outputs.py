@@ -11,6 +11,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,8 @@ from hypnolens.scoring.bids import description, events
 from hypnolens.scoring.hypnograms import edf_hypnogram, yasa_hypnogram
 from hypnolens.scoring.names import file_names
 from hypnolens.scoring.night_statistics import names, statistics_of, unit, with_latencies
-from hypnolens.scoring.scored import Scored
+from hypnolens.scoring.page import write_page
+from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import clock, has_clock, summary
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED
 
@@ -48,7 +50,7 @@ REMEDIES = {
 """What to do where writing fails, by the system's number of the reason."""
 
 
-def write_outputs(scored: Scored, folder: Path) -> dict[str, Path]:
+def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) -> dict[str, Path]:
     """Write all files of a night, over those of an earlier run.
 
     Parameters
@@ -57,6 +59,9 @@ def write_outputs(scored: Scored, folder: Path) -> dict[str, Path]:
         The night, of at least one epoch.
     folder
         Where to; made if it is not there.
+    detail
+        What the page shows of single epochs; without it there is none, and that of an earlier run goes, as it would
+        contradict the rest.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def write_outputs(scored: Scored, folder: Path) -> dict[str, Path]:
         The folder cannot be made or written to, or is full. Files of an earlier run are then still whole, and so is
         each new one.
     """
-    files = file_names(scored.night.name)
+    every = file_names(scored.night.name)
+    files = file_names(scored.night.name, page=detail is not None)
     writers: dict[str, Callable[[Path], object]] = {
         "stages": lambda path: _table(stages_table(scored), path),
         "hypnogram": edf_hypnogram(scored).write,
@@ -78,18 +84,21 @@ def write_outputs(scored: Scored, folder: Path) -> dict[str, Path]:
         "yasa": yasa_hypnogram(scored).to_json,
         "statistics": lambda path: _table(statistics_table(scored), path),
         "transitions": lambda path: _table(transitions_table(scored), path),
-        "summary": lambda path: _json(summary(scored), path),
+        "summary": lambda path: _json(summary(scored, page=detail is not None), path),
     }
+    if detail is not None:
+        writers["page"] = partial(write_page, scored, detail)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside their places, as only within a file system is a renaming one step.
-        with TemporaryDirectory(prefix=".hypnolens-", dir=folder, ignore_cleanup_errors=True) as partial:
+        with TemporaryDirectory(prefix=".hypnolens-", dir=folder, ignore_cleanup_errors=True) as unfinished:
             for kind, name in files.items():
-                writers[kind](Path(partial, name))
-                _to_disk(Path(partial, name))
-            (folder / files["summary"]).unlink(missing_ok=True)  # an old one must not vouch for a mixture
+                writers[kind](Path(unfinished, name))
+                _to_disk(Path(unfinished, name))
+            for kind in ("summary", "page"):  # an old summary must not vouch for a mixture
+                (folder / every[kind]).unlink(missing_ok=True)
             for name in files.values():
-                Path(partial, name).replace(folder / name)
+                Path(unfinished, name).replace(folder / name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise RecordingError(

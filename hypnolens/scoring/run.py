@@ -60,7 +60,7 @@ def score_file(path: Path, out: Path, options: Options, *, threads: int) -> dict
     Returns
     -------
     dict
-        As `hypnolens.scoring.summaries.summary`, with the page among its files where one was made.
+        As `hypnolens.scoring.summaries.summary`.
 
     Raises
     ------
@@ -72,7 +72,6 @@ def score_file(path: Path, out: Path, options: Options, *, threads: int) -> dict
 
     from hypnolens.models import load_models
     from hypnolens.scoring.outputs import write_outputs
-    from hypnolens.scoring.page import write_page
     from hypnolens.scoring.reading import read_night
     from hypnolens.scoring.staging import detail_of, stage_night
     from hypnolens.scoring.summaries import summary
@@ -87,13 +86,9 @@ def score_file(path: Path, out: Path, options: Options, *, threads: int) -> dict
         preferred=scorers[0].card["usual"]["channels"],
     )
     scored = stage_night(night, scorers, precision=options.precision, below=options.below)
-    write_outputs(scored, out)
-    found = summary(scored)
-    if options.page:
-        page = out / f"{night.name}.html"
-        write_page(scored, detail_of(scored, scorers[0], method=options.method), page)
-        found["files"]["page"] = page.name
-    return found
+    detail = detail_of(scored, scorers[0], method=options.method) if options.page else None
+    write_outputs(scored, out, detail)
+    return summary(scored, page=options.page)
 
 
 def score_files(

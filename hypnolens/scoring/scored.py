@@ -73,6 +73,8 @@ class Scored:
         Epochs in µV, float32 ``(n_channels, n_epochs, n_samples)``, at ``rate``.
     probability
         float32 ``(n_epochs, 5)``, mean over channels and networks; NaN where no channel is usable.
+    heard
+        Which epochs of each channel carry an EEG, bool ``(n_channels, n_epochs)``.
     unusable
         Why an epoch got no stage, such as ``flat``; an empty text where it has one.
     cards
@@ -91,6 +93,7 @@ class Scored:
     rate: float
     signal: np.ndarray
     probability: np.ndarray
+    heard: np.ndarray
     unusable: tuple[str, ...]
     cards: tuple[Mapping[str, Any], ...]
     below: float
@@ -111,8 +114,7 @@ class Scored:
     @property
     def stage(self) -> np.ndarray:
         """Codes, int8 ``(n_epochs,)``, `UNSCORED` where unusable."""
-        found = np.nan_to_num(self.probability, nan=-1.0).argmax(axis=1)
-        return np.where(self.usable, found, UNSCORED).astype(np.int8)
+        return stages_of(self.probability)
 
     @property
     def confidence(self) -> np.ndarray:
@@ -138,6 +140,12 @@ class Scored:
     def caution(self) -> str:
         """What the model's maker warns of, in one sentence; empty where there is nothing."""
         return str(self.cards[0]["caution"])
+
+
+def stages_of(probability: np.ndarray) -> np.ndarray:
+    """Codes of the most probable stages, int8 ``(n_epochs,)``: `UNSCORED` where ``(n_epochs, 5)`` is NaN."""
+    found = np.nan_to_num(probability, nan=-1.0).argmax(axis=1)
+    return np.where(np.isnan(probability[:, 0]), UNSCORED, found).astype(np.int8)
 
 
 @dataclass(frozen=True)

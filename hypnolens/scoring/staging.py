@@ -1,7 +1,7 @@
 """Staging of a night: each channel by each network, and the mean of what they say; and what single epochs show."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,9 @@ from hypnolens.model import folded
 from hypnolens.models import Scorer
 from hypnolens.normalisation import normalise
 from hypnolens.scoring.night_statistics import statistics_of
-from hypnolens.scoring.scored import Detail, Night, Scored
+from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
 from hypnolens.scoring.usable import unusable_reasons
-from hypnolens.stages import EPOCH_S, STAGES, UNSCORED
+from hypnolens.stages import EPOCH_S, STAGES
 from hypnolens.usual import departures
 
 MAP_BINS = 300
@@ -64,12 +64,12 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     signal = cut(resample(finite, night.rate, rate), rate, night.first_s)[:, :n_epochs]
     signal = signal.astype(np.float32, copy=False)
     reasons = np.array([_reasons(night, channel, signal.shape[1]) for channel in range(len(signal))], dtype=object)
-    usable = reasons == ""
-    if not usable.any():
+    heard = reasons == ""
+    if not heard.any():
         what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"
         raise RecordingError(night.name, what, "choose another channel with --channel")
     total = np.zeros((signal.shape[1], len(STAGES)))
-    for one, good in zip(signal, usable, strict=True):
+    for one, good in zip(signal, heard, strict=True):
         if good.any():
             epochs = seen(epochs_of(night, one, good, rate), scorers[0])
             for scorer in scorers:
@@ -79,23 +79,23 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     with np.errstate(invalid="ignore"):
         probability = (total / total.sum(axis=1, keepdims=True)).astype(np.float32)
     unusable = tuple(
-        "" if good else ", ".join(dict.fromkeys(why)) for good, why in zip(usable.any(axis=0), reasons.T, strict=True)
+        "" if good else ", ".join(dict.fromkeys(why)) for good, why in zip(heard.any(axis=0), reasons.T, strict=True)
     )
-    scored = Scored(
+    statistics, transitions = statistics_of(stages_of(probability), first_s=night.first_s, lights=night.lights)
+    doubts = _doubts(night, signal, rate, heard, unusable, scorers[0].card)
+    return Scored(
         night=night,
         rate=rate,
         signal=signal,
         probability=probability,
+        heard=heard,
         unusable=unusable,
         cards=tuple(scorer.card for scorer in scorers),
         below=below,
-        statistics={},
-        transitions=None,  # type: ignore[arg-type]
-        warnings=(),
+        statistics=statistics,
+        transitions=transitions,
+        warnings=(*doubts, *night.warnings),
     )
-    statistics, transitions = statistics_of(scored.stage, first_s=night.first_s, lights=night.lights)
-    warnings = (*_doubts(scored, usable), *night.warnings)
-    return replace(scored, statistics=statistics, transitions=transitions, warnings=warnings)
 
 
 def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detail:
@@ -110,9 +110,8 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detai
     method
         See `hypnolens.attributions.attribute`.
     """
-    night, usable = scored.night, scored.usable
-    good = usable & np.array([not why for why in _reasons(night, 0, scored.n_epochs)])
-    epochs = epochs_of(night, scored.signal[0], good, scored.rate, scored.stage)
+    good = scored.heard[0]
+    epochs = epochs_of(scored.night, scored.signal[0], good, scored.rate, scored.stage)
     maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
     if good.any():
         across = scorer.card["experiment"]["across_gaps"]
@@ -176,31 +175,29 @@ def _reasons(night: Night, channel: int, n_epochs: int) -> tuple[str, ...]:
     return unusable_reasons(signal, night.rate, night.limits[channel])
 
 
-def _doubts(scored: Scored, usable: np.ndarray) -> list[str]:
+def _doubts(
+    night: Night,
+    signal: np.ndarray,
+    rate: float,
+    heard: np.ndarray,
+    unusable: Sequence[str],
+    card: Mapping[str, Any],
+) -> list[str]:
     """What a person must know before believing the stages, found while staging."""
-    night = scored.night
     found = []
-    unscored = int((scored.stage == UNSCORED).sum())
-    if unscored:
-        reasons = sorted({why for why in scored.unusable if why})
-        many = "; statistics of the night are doubtful" if unscored >= MOST_UNUSABLE * scored.n_epochs else ""
-        found.append(
-            f"{unscored} of {scored.n_epochs} epochs carry no EEG ({', '.join(reasons)}) and got no stage{many}"
-        )
-    for channel, good in zip(night.channels, usable, strict=True):
-        if len(night.channels) > 1 and (bad := int((~good).sum())) > unscored:
-            found.append(f"{channel} is unusable in {bad} of {scored.n_epochs} epochs, and has no vote there")
-    for card in scored.cards[:1]:
-        for channel, signal, good in zip(night.channels, scored.signal, usable, strict=True):
-            if good.any():
-                sentences = departures(
-                    signal[good], scored.rate, file_rate=night.rate, channel=channel, usual=card["usual"]
-                )
-                found += [f"{channel}: {sentence}" for sentence in sentences]
-    window = int(scored.cards[0]["experiment"]["window"])
-    if scored.n_epochs < window:
-        found.append(
-            f"the recording has {scored.n_epochs} epoch{'s' * (scored.n_epochs > 1)}, fewer than the {window} that "
-            "the network reads at once"
-        )
+    n_epochs, without = len(unusable), sum(map(bool, unusable))
+    if without:
+        reasons = ", ".join(sorted(set(unusable) - {""}))
+        many = "; statistics of the night are doubtful" if without >= MOST_UNUSABLE * n_epochs else ""
+        found.append(f"{without} of {n_epochs} epochs carry no EEG ({reasons}) and got no stage{many}")
+    for channel, epochs, good in zip(night.channels, signal, heard, strict=True):
+        if (silent := int((~good).sum())) > without:
+            found.append(f"{channel} is unusable in {silent} of {n_epochs} epochs, and has no vote there")
+        if good.any():
+            its = departures(epochs[good], rate, file_rate=night.rate, channel=channel, usual=card["usual"])
+            found += [f"{channel}: {sentence}" for sentence in its]
+    window = int(card["experiment"]["window"])
+    if n_epochs < window:
+        epochs_there = f"{n_epochs} epoch{'s' * (n_epochs > 1)}"
+        found.append(f"the recording has {epochs_there}, fewer than the {window} that the network reads at once")
     return found

@@ -14,7 +14,7 @@ from hypnolens.scoring.scored import Night, Scored
 from hypnolens.stages import EPOCH_S, STAGES, UNSCORED
 
 
-def summary(scored: Scored) -> dict[str, Any]:
+def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
     """A night in numbers, texts, lists and dictionaries, as JSON has them; `None` for NaN.
 
     - ``hypnolens``: version; ``name``; ``models``: names of the networks; ``caution``: what their maker warns of;
@@ -30,7 +30,7 @@ def summary(scored: Scored) -> dict[str, Any]:
     - ``unusable``: stretches, ``first_epoch last_epoch onset_s duration_s reason``;
     - ``human``: `None`, or the agreement with the human stages, over the ``n_epochs`` that both scored: ``accuracy
       kappa macro_f1``, ``f1`` by stage; and the ``statistics`` of the human stages;
-    - ``files``: names of the files of `hypnolens.scoring.outputs.write_outputs`, by kind.
+    - ``files``: names of the files of `hypnolens.scoring.outputs.write_outputs`, by kind, with ``page`` or without.
     """
     night, onset, confidence = scored.night, scored.onset_s, scored.confidence
     off, on = night.lights
@@ -76,7 +76,7 @@ def summary(scored: Scored) -> dict[str, Any]:
         },
         "unusable": _stretches(scored),
         "human": None if night.human is None else _human(scored, night.human),
-        "files": file_names(night.name),
+        "files": file_names(night.name, page=page),
     }
     return cast(dict[str, Any], without_nan(result))
 

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from hypnolens.models import load_models
-from tests.conftest import ROOT, write_psg
+from tests.conftest import ROOT, pink, write_psg
 from tests.rules.conftest import run_script
-from tests.unit.test_staging import pink
 
 OPTIONS = {
     "model": None, "ensemble": False, "channel": [], "lights_off": None, "lights_on": None, "review_below": 0.6,

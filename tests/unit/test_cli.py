@@ -12,8 +12,7 @@ import pytest
 from hypnolens.cli import main
 from hypnolens.hypnogram import read_stages
 from hypnolens.stages import STAGES
-from tests.conftest import write_hypnogram, write_psg
-from tests.unit.test_staging import pink
+from tests.conftest import pink, write_hypnogram, write_psg
 
 EEG = pink(12, uv=20.0).clip(-190, 190)
 
@@ -46,7 +45,7 @@ def test_the_demo_says_what_it_is_in_every_output(tmp_path):
 def test_json_is_one_document_and_failures_are_in_it(tmp_path, capsys):
     good = _night(tmp_path)
     (tmp_path / "bad.edf").write_bytes(b"x" * 300)
-    assert score(good, tmp_path / "bad.edf", "--json", "--no-page", "--jobs", 1, out=tmp_path / "o") == 1
+    assert score(good, tmp_path / "bad.edf", "--json", "--jobs", 1, out=tmp_path / "o") == 1
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert [night["name"] for night in found["nights"]] == ["night"]
@@ -69,6 +68,24 @@ def test_a_command_that_makes_no_sense_has_status_2(tmp_path, capsys, more, word
     with pytest.raises(SystemExit) as ended:
         main(["score", "n.edf", *out, *more])
     assert ended.value.code == 2 and words in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_the_model_is_said_once(tmp_path, capsys):
+    nights = [_night(tmp_path, f"n{number}.edf") for number in range(2)]
+    assert score(*nights, "--model", "nowhere", "--jobs", 1, out=tmp_path / "o") == 1
+    assert capsys.readouterr().err.count("no model there") == 1
+
+
+def test_a_night_that_is_named_twice_is_scored_once(tmp_path, capsys):
+    night = _night(tmp_path)
+    assert score(night, night, "--json", "--no-page", out=tmp_path / "o") == 0
+    assert len(json.loads(capsys.readouterr().out)["nights"]) == 1
+
+
+def test_stages_alone_are_no_night(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        score("n-Hypnogram.edf", out=tmp_path)
+    assert ended.value.code == 2 and "no night among these" in capsys.readouterr().err
 
 
 def test_a_hypnogram_is_of_one_night(tmp_path, capsys):

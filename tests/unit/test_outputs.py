@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from hypnolens import __version__
 from hypnolens.edf import read_annotations
 from hypnolens.errors import RecordingError
 from hypnolens.hypnogram import read_stages
+from hypnolens.scoring import outputs
 from hypnolens.scoring.names import bids_name, file_names
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.outputs import summary, write_outputs
-from hypnolens.scoring.scored import Night, Scored
+from hypnolens.scoring.scored import Detail, Night, Scored
 from hypnolens.stages import CODE, MOVEMENT, STAGES, UNSCORED
 from hypnolens.tsv import read_rows
 
@@ -68,6 +70,7 @@ def _scored(
     reasons = ["flat" if place % 2 else "clipped" for place in range(n)]
     return Scored(
         night=night, rate=100.0, signal=np.zeros((1, n, 2), np.float32), probability=probability,
+        heard=~np.isnan(probability[None, :, 0]),
         unusable=tuple(reasons[place] if place in set(bad) else "" for place in range(n)),
         cards=({"name": model, "caution": CAUTION}, {"name": "second", "caution": ""}), below=0.5,
         statistics=statistics, transitions=transitions, warnings=("Three epochs are flat.", "The signal is short."),
@@ -94,7 +97,7 @@ def night(tmp_path):
 def test_all_files_are_there_and_name_the_model(night):
     _, files = night
     assert {path.name for path in files["stages"].parent.iterdir()} == {path.name for path in files.values()}
-    assert {kind: path.name for kind, path in files.items()} == file_names("n1") == {
+    assert {kind: path.name for kind, path in files.items()} == file_names("n1", page=False) == {
         "stages": "n1-stages.tsv", "hypnogram": "n1-hypnogram.edf", "events": "sub-n1_task-sleep_events.tsv",
         "events_description": "sub-n1_task-sleep_events.json", "yasa": "n1-yasa.json",
         "statistics": "n1-statistics.tsv", "transitions": "n1-transitions.tsv", "summary": "n1.json",
@@ -453,7 +456,8 @@ def _certain(text, **options):
     probability[stage == UNSCORED] = np.nan
     statistics, transitions = statistics_of(stage, first_s=scored.night.first_s, lights=scored.night.lights)
     return Scored(**{
-        **vars(scored), "probability": probability, "statistics": statistics, "transitions": transitions,
+        **vars(scored), "probability": probability, "heard": stage[None] != UNSCORED, "statistics": statistics,
+        "transitions": transitions,
         "unusable": tuple("flat" if code == UNSCORED else "" for code in stage),
     })  # fmt: skip
 
@@ -507,7 +511,7 @@ def test_transitions(tmp_path):
 
 def test_the_summary_is_what_the_file_holds(night):
     scored, files = night
-    found = summary(scored)
+    found = summary(scored, page=False)
     text = files["summary"].read_text(encoding="utf-8")
     assert json.loads(text, parse_constant=lambda word: pytest.fail(word)) == found
     assert found["files"] == {kind: path.name for kind, path in files.items()}
@@ -659,3 +663,30 @@ def test_the_summary_is_never_older_than_the_rest(tmp_path, monkeypatch):
     monkeypatch.undo()
     write_outputs(_scored(seed=1), tmp_path)
     assert json.loads((tmp_path / "n1.json").read_text())["name"] == "n1"
+
+
+def _detail(scored):
+    events = pd.DataFrame({"onset_s": [], "duration_s": [], "kind": []})
+    return Detail("grad-cam", np.zeros((scored.n_epochs, 300), np.float32), events)
+
+
+def test_the_page_is_one_of_the_files_and_the_summary_names_it(tmp_path):
+    scored = replace(_scored(3), signal=np.zeros((1, 3, 3000), np.float32))
+    files = write_outputs(scored, tmp_path, _detail(scored))
+    assert files["page"] == tmp_path / "n1.html" and "<html" in files["page"].read_text()
+    assert json.loads(files["summary"].read_text()) == summary(scored)
+    # Without one, that of the run before would contradict the tables.
+    assert "page" not in write_outputs(_scored(3, seed=1), tmp_path) and not files["page"].exists()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_files_of_the_run_before(tmp_path, monkeypatch):
+    old = {path: path.read_bytes() for path in write_outputs(_scored(3), tmp_path).values()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(outputs, "write_page", full)
+    scored = _scored(3, seed=1)
+    with pytest.raises(RecordingError, match="No space left on device"):
+        write_outputs(scored, tmp_path, _detail(scored))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old

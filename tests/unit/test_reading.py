@@ -11,8 +11,7 @@ from hypnolens.errors import RecordingError
 from hypnolens.scoring.names import clashes, night_name
 from hypnolens.scoring.reading import read_night
 from hypnolens.stages import CODE, UNSCORED
-from tests.conftest import write_hypnogram, write_psg
-from tests.unit.test_staging import pink
+from tests.conftest import pink, write_hypnogram, write_psg
 
 mne = pytest.importorskip("mne")
 

@@ -10,8 +10,7 @@ from hypnolens.errors import RecordingError
 from hypnolens.scoring.channels import is_eeg
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.usable import unusable_reasons
-from tests.conftest import write_hypnogram, write_psg
-from tests.unit.test_staging import pink
+from tests.conftest import pink, write_hypnogram, write_psg
 
 mne = pytest.importorskip("mne")
 

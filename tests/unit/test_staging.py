@@ -1,5 +1,7 @@
 """A night from signal to stages, with networks whose answers are known."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from hypnolens.scoring.scored import Night
 from hypnolens.scoring.staging import MAP_BINS, detail_of, stage_night
 from hypnolens.stages import CODE, UNSCORED
 from hypnolens.usual import usual_of
-from tests.conftest import make_epochs
+from tests.conftest import make_epochs, pink
 
 RATE = 100.0
 
@@ -41,24 +43,12 @@ def scorer(kind=Loudness, **experiment):
 
 
 def night(signal, *, rate=RATE, channels=("EEG",), first_s=0.0, lights=(None, None), human=None, limits=None):
-    from datetime import datetime
-
     signals = np.atleast_2d(np.asarray(signal, dtype=np.float32))
     return Night(
         name="N", source="N.edf", sha256="0", channels=channels, signals=signals, rate=rate,
         limits=limits or (None,) * len(signals), start=datetime(2020, 1, 1, 22), first_s=first_s, human=human,
         lights=lights, notes=(), warnings=(),
     )  # fmt: skip
-
-
-def pink(n_epochs, *, uv=30.0, rate=RATE, seed=0):
-    """Noise with the slope of an EEG, of a given standard deviation in each epoch."""
-    rng, n = np.random.default_rng(seed), round(30 * rate)
-    spectrum = np.fft.rfft(rng.standard_normal((n_epochs, n)), axis=1)
-    frequency = np.fft.rfftfreq(n, 1 / rate)
-    spectrum *= np.where(frequency > 0.4, np.maximum(frequency, 0.4) ** -1.0, 0.0)
-    signal = np.fft.irfft(spectrum, n=n, axis=1)
-    return (signal / signal.std(axis=1, keepdims=True) * np.reshape(uv, (-1, 1))).ravel()
 
 
 def staged(one, *scorers, below=0.6):

@@ -5,7 +5,7 @@ import pytest
 
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.usable import unusable_reasons
-from tests.unit.test_staging import pink
+from tests.conftest import pink
 
 RATE = 128.0
 N = round(30 * RATE)

@@ -7,8 +7,7 @@ from scipy.signal import butter, sosfiltfilt
 from hypnolens.epochs import Epochs
 from hypnolens.simulation import simulate_night
 from hypnolens.usual import MOST_EPOCHS, MOST_RECORDINGS, departures, usual_of
-from tests.conftest import make_epochs
-from tests.unit.test_staging import pink
+from tests.conftest import make_epochs, pink
 
 
 def as_epochs(signal):

@@ -5,8 +5,7 @@ import json
 import pandas as pd
 import yaml
 
-from tests.conftest import write_psg
-from tests.unit.test_staging import pink
+from tests.conftest import pink, write_psg
 
 
 def _nights(folder, *names):
