@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import edfio
 import numpy as np
 import torch
 from published import bf16_pays, median_seconds
@@ -29,8 +30,6 @@ from hypnolens.scoring.outputs import write_outputs
 from hypnolens.scoring.page import write_page
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.staging import detail_of, stage_night
-from hypnolens.usual import usual_of
-from tests.conftest import make_epochs, write_psg
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,7 +73,12 @@ def night_of_noise(folder: Path, n_epochs: int) -> Path:
     frequency = np.fft.rfftfreq(3000, 0.01)
     spectrum = np.fft.rfft(rng.standard_normal((n_epochs, 3000)), axis=1) / np.maximum(frequency, 0.5)
     signal = np.fft.irfft(spectrum, n=3000, axis=1).ravel()
-    return write_psg(folder / "night.edf", {"EEG Fpz-Cz": (signal / signal.std() * 20).clip(-190, 190)})
+    channel = edfio.EdfSignal(
+        (signal / signal.std() * 20).clip(-190, 190), 100, label="EEG Fpz-Cz", physical_dimension="uV",
+        physical_range=(-200, 200),
+    )  # fmt: skip
+    edfio.Edf([channel], data_record_duration=30).write(folder / "night.edf")
+    return folder / "night.edf"
 
 
 def untrained(folder: Path, width: int) -> Path:
@@ -82,7 +86,7 @@ def untrained(folder: Path, width: int) -> Path:
     experiment = {**configuration.load({}, ROOT).experiments["paper"], "width": width}
     card = card_of(
         dataset="none", experiment_name="untrained", fold=0, experiment=experiment, rate=100.0, made=record(),
-        origin={"kind": "simulate", "licence": "-", "citation": "-"}, usual=usual_of([make_epochs([0] * 50)]),
+        origin={"kind": "simulate", "licence": "-", "citation": "-"}, usual=load_models(None, ensemble=False)[0].card["usual"],
         recordings={"train": [], "validation": [], "test": []}, subjects=0, history=[],
     )  # fmt: skip
     write_model(build(experiment, 100.0), card, weights=folder / "model.safetensors", path=folder / "model.json")
@@ -90,5 +94,4 @@ def untrained(folder: Path, width: int) -> Path:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()

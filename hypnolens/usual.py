@@ -26,8 +26,8 @@ nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and fall
 
 WEIGHT = 10
 """Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of six simulated nights,
-each beside the five others, none is then called unusual, and all are when they are scaled by 3 or by a third, or when as
-much white noise is added as there is signal."""
+each beside the five others, none is then called unusual, and all are when they are scaled by 3 or by a third, or
+when as much white noise is added as there is signal."""
 
 
 def usual_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
