@@ -85,10 +85,18 @@ def untrained(folder: Path, width: int) -> Path:
     """The paper's network of some width, and its card."""
     experiment = {**configuration.load({}, ROOT).experiments["paper"], "width": width}
     card = card_of(
-        dataset="none", experiment_name="untrained", fold=0, experiment=experiment, rate=100.0, made=record(), subjects=0,
-        origin={"kind": "simulate", "licence": "-", "citation": "-"}, history=[],
-        usual=load_models(None, ensemble=False)[0].card["usual"], recordings={"train": [], "validation": [], "test": []},
-    )  # fmt: skip
+        dataset="none",
+        experiment_name="untrained",
+        fold=0,
+        experiment=experiment,
+        rate=100.0,
+        made=record(),
+        subjects=0,
+        origin={"kind": "simulate", "licence": "-", "citation": "-"},
+        history=[],
+        usual=load_models(None, ensemble=False)[0].card["usual"],
+        recordings={"train": [], "validation": [], "test": []},
+    )
     write_model(build(experiment, 100.0), card, weights=folder / "model.safetensors", path=folder / "model.json")
     return folder
 
