@@ -32,7 +32,7 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("hypnolens needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[test,published]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[test,published,cluster,progress]'
 	touch $@
 
 clean:

@@ -241,6 +241,9 @@ def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> No
     """
     # A kernel of the same name that the user installed elsewhere must not run in place of this environment's.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    # Snakemake hides PYTHONPATH from jobs in conda environments, and hypnolens is installed in none of them.
+    path = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     papermill.execute_notebook(
         template, notebook, parameters=dict(parameters), kernel_name="python3", progress_bar=False, log_output=False
     )

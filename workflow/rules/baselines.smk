@@ -19,8 +19,8 @@ rule train_published:
         "../../envs/published.yaml"
     threads: torch_threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=1,
     params:
         experiment=experiment_options,
@@ -51,8 +51,8 @@ rule predict_published:
         "../../envs/published.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=1,
     params:
         options=predict_options,
@@ -76,8 +76,8 @@ rule features:
         "../../envs/boosting.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         epochs="results/{dataset}/epochs",
         code=code_version("features"),
@@ -102,8 +102,8 @@ rule train_boosting:
         "../../envs/boosting.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         experiment=experiment_options,
         epochs="results/{dataset}/epochs",
@@ -129,8 +129,8 @@ rule train_probe:
         "../../envs/train.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         experiment=experiment_options,
         source=source_options,
@@ -157,8 +157,8 @@ rule predict_yasa:
         "../../envs/yasa.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         experiment=experiment_options,
         recordings=tested_names,

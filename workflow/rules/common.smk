@@ -11,6 +11,8 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 # Scripts run in environments that hold their tools but not hypnolens itself.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.getenv("PYTHONPATH")])))
+# What pip adds to the pins of a conda environment comes in the versions that the tests run, too.
+os.environ.setdefault("PIP_CONSTRAINT", (Path(workflow.basedir) / "requirements.lock").as_uri())
 
 # What the page over all datasets quotes. Jobs are processes of their own, which inherit it.
 os.environ.setdefault("HYPNOLENS_COMMAND", shlex.join(["snakemake", *sys.argv[1:]]))
@@ -424,6 +426,11 @@ def protocol_on(dataset, run):
 def protocol_of(wildcards):
     """The same, of a rule's run."""
     return protocol_on(wildcards.dataset, wildcards.experiment)
+
+
+def growing(amount):
+    """Memory or run time that a job asks for: as much again at each attempt, of which profiles/slurm makes several."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def torch_threads(wildcards):

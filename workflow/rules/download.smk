@@ -5,6 +5,13 @@
 # scripts take from the environment.
 
 
+# On a cluster these run beside Snakemake itself, four at a time: compute nodes often have no way to the internet.
+localrules:
+    download_sleepedf,
+    list_shhs,
+    download_shhs,
+
+
 rule download_sleepedf:
     output:
         psg=update("data/sleepedf/{night}{scorer}/{night}0-PSG.edf"),
@@ -21,8 +28,8 @@ rule download_sleepedf:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=240,
+        mem_mb=growing(500),
+        runtime=growing(240),
         downloads=1,
     params:
         checksums=sleepedf_checksums,
@@ -41,8 +48,8 @@ rule list_shhs:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=30,
+        mem_mb=growing(500),
+        runtime=growing(30),
         downloads=1,
     script:
         "../scripts/list_shhs.py"
@@ -65,8 +72,8 @@ rule download_shhs:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=240,
+        mem_mb=growing(500),
+        runtime=growing(240),
         downloads=1,
     script:
         "../scripts/download_shhs.py"

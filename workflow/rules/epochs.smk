@@ -15,8 +15,8 @@ rule epochs:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         options=recording_options,
         code=code_version("epochs"),
@@ -38,8 +38,8 @@ rule recordings:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         origin=origin_of,
         code=code_version("recordings"),
@@ -66,8 +66,8 @@ rule counts:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         missing=missing_recordings,
         published=published_counts,

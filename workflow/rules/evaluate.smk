@@ -18,8 +18,8 @@ rule evaluate:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         seed=lambda wildcards: experiment_options(wildcards).get("seed", 0),
         protocol=protocol_of,
@@ -57,8 +57,8 @@ rule tables:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code_version("tables"),
     script:
@@ -84,8 +84,8 @@ rule cost:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         experiments=samplings_of_dataset,
         code=code_version("cost"),
@@ -121,8 +121,8 @@ rule compare:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         families=families_in_order,
         pairs=protocol_pairs,
@@ -145,8 +145,8 @@ rule calibration:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         code=code_version("calibration"),
     script:
@@ -167,8 +167,8 @@ rule transitions:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         code=code_version("transitions"),
     script:
@@ -189,8 +189,8 @@ rule statistics:
         "../../envs/yasa.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         lights_off=lights_off_of,
         epochs="results/{dataset}/epochs",

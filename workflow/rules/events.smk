@@ -16,8 +16,8 @@ rule events:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         code=code_version("events"),
     script:
@@ -37,8 +37,8 @@ rule count_events:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code_version("count_events"),
     script:

@@ -17,8 +17,8 @@ rule explain:
         "../../envs/explain.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
@@ -42,8 +42,8 @@ rule embedding:
         "../../envs/train.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
@@ -65,8 +65,8 @@ rule architecture:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_version("architecture"),
     script:

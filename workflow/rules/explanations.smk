@@ -17,8 +17,8 @@ rule attribute:
         "../../envs/explain.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
@@ -45,8 +45,8 @@ rule faithfulness:
         "../../envs/explain.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
@@ -73,8 +73,8 @@ rule sanity:
         "../../envs/explain.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         options=predict_options,
         epochs="results/{dataset}/epochs",
@@ -100,8 +100,8 @@ rule align:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         epochs="results/{dataset}/epochs",
         events="results/{dataset}/events",
@@ -126,8 +126,8 @@ rule night:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         epochs="results/{dataset}/epochs",
         code=code_version("night"),
@@ -162,8 +162,8 @@ rule explanation_tables:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         code=code_version("explanation_tables"),
     script:
@@ -190,8 +190,8 @@ rule figure_faithfulness:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="faithfulness",
         code=code_version("figure", "hypnolens.plots.faithfulness"),
@@ -219,8 +219,8 @@ rule figure_sanity:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="sanity",
         code=code_version("figure", "hypnolens.plots.sanity"),
@@ -248,8 +248,8 @@ rule figure_bands:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="bands",
         code=code_version("figure", "hypnolens.plots.bands"),
@@ -277,8 +277,8 @@ rule figure_night:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="night",
         code=code_version("figure", "hypnolens.plots.night"),
@@ -315,8 +315,8 @@ rule explanation_report:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         kind=lambda wildcards: dataset_of(wildcards.dataset)["kind"],
         sample=EXPLAINED,

@@ -22,8 +22,8 @@ rule figure_recordings:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="recordings",
         code=code_version("figure", "hypnolens.plots.recordings"),
@@ -50,8 +50,8 @@ rule figure_stages:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="stages",
         code=code_version("figure", "hypnolens.plots.stages"),
@@ -78,8 +78,8 @@ rule figure_cost:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="cost",
         code=code_version("figure", "hypnolens.plots.cost"),
@@ -107,8 +107,8 @@ rule figure_confusion_matrix:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="confusion_matrix",
         code=code_version("figure", "hypnolens.plots.confusion_matrix"),
@@ -137,8 +137,8 @@ rule figure_hypnograms:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="hypnograms",
         code=code_version("figure", "hypnolens.plots.hypnograms"),
@@ -166,8 +166,8 @@ rule figure_training_curves:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="training_curves",
         code=code_version("figure", "hypnolens.plots.training_curves"),
@@ -195,8 +195,8 @@ rule figure_gradcam:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="gradcam",
         code=code_version("figure", "hypnolens.plots.gradcam"),
@@ -224,8 +224,8 @@ rule figure_gallery:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="gallery",
         code=code_version("figure", "hypnolens.plots.gallery"),
@@ -253,8 +253,8 @@ rule figure_tsne:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="tsne",
         code=code_version("figure", "hypnolens.plots.tsne"),
@@ -283,8 +283,8 @@ rule figure_calibration:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="calibration",
         code=code_version("figure", "hypnolens.plots.calibration"),
@@ -312,8 +312,8 @@ rule figure_transitions:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="transitions",
         code=code_version("figure", "hypnolens.plots.transitions"),
@@ -342,8 +342,8 @@ rule figure_agreement:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="agreement",
         code=code_version("figure", "hypnolens.plots.agreement"),
@@ -371,8 +371,8 @@ rule figure_architecture:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="architecture",
         code=code_version("figure", "hypnolens.plots.architecture"),
@@ -400,8 +400,8 @@ rule figure_f1_bars:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="f1_bars",
         code=code_version("figure", "hypnolens.plots.f1_bars"),

@@ -16,8 +16,8 @@ rule folds:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         options=fold_options,
         code=code_version("folds"),

@@ -23,8 +23,8 @@ rule pack:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_version("release", "hypnolens/data/model_card.md"),
     script:

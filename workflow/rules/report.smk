@@ -31,8 +31,8 @@ rule report:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         dataset=lambda wildcards: dataset_of(wildcards.dataset),
         experiments=lambda wildcards: {run: figures_of(run) for run in shown_of(wildcards.dataset)},
@@ -72,8 +72,8 @@ rule paper:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         studies=studies_of_all,
         datasets=datasets_of_all,

@@ -26,8 +26,8 @@ rule score_night:
         "../../envs/score.yaml"
     threads: score_threads
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         options=score_options,
         code=code_version(
@@ -58,8 +58,8 @@ rule scores:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code_version("scores"),
     script:

@@ -20,8 +20,8 @@ rule simulate:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         code=code_version("simulate", "hypnolens/data/sleepedf_statistics.json"),
     script:

@@ -19,8 +19,8 @@ rule train:
         "../../envs/train.yaml"
     threads: torch_threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=1,
     params:
         experiment=experiment_options,
@@ -51,8 +51,8 @@ rule predict:
         "../../envs/train.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=1,
     params:
         options=predict_options,
