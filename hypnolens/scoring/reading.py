@@ -3,22 +3,24 @@
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hypnolens.edf import MICROVOLTS, Annotations
 from hypnolens.errors import RecordingError
 from hypnolens.extraction import LEAST_RATE_HZ, sha256
-from hypnolens.hypnogram import LABELS, TOLERANCE_S, Hypnogram, place_stages, read_stages
+from hypnolens.hypnogram import LABELS, Hypnogram, place_stages, read_stages
 from hypnolens.quality import FLAT_UV, RMS_UV
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.sources import Part, Source, read_source
-from hypnolens.scoring.usable import unusable_reasons
+from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
 from hypnolens.stages import EPOCH_S
 
 PLAUSIBLE_UV = (2.0, 300.0)
@@ -156,14 +158,11 @@ def _without_dead_parts(
     first_s
         Where the grid of epochs begins.
     """
-    n_samples = int(rate * EPOCH_S)
-    n_epochs = int((len(signal) / rate - first_s + TOLERANCE_S) // EPOCH_S)
-    begins = np.floor((first_s + EPOCH_S * np.arange(n_epochs)) * rate + 1e-6).astype(int)
-    said, dead = [], np.zeros(n_epochs, dtype=bool)
+    places = places_of_epochs(len(signal), rate, first_s)
+    said, dead = [], np.zeros(len(places), dtype=bool)
     for place, part in enumerate(parts):
         ends = None if part.limits is None else (part.limits[0] * factor, part.limits[1] * factor)
-        epochs = np.stack([np.resize(part.signal[begin : begin + n_samples], n_samples) for begin in begins])
-        reasons = np.array(unusable_reasons(epochs * np.float32(factor), rate, ends))
+        reasons = np.array(unusable_reasons(part.signal[places] * np.float32(factor), rate, ends))
         # Noise of an electrode that is off would hide below the other one's EEG; a mastoid may be silent.
         gone = np.isin(reasons, NOT_AS_A_PART if place else (*NOT_AS_A_PART, "noise"))
         if place and gone.all() and set(reasons) == {"flat"}:
@@ -173,12 +172,11 @@ def _without_dead_parts(
             )
         elif gone.any():
             said.append(
-                f"{channel}: '{part.label}' carries no signal in {int(gone.sum())} of {n_epochs} epochs "
+                f"{channel}: '{part.label}' carries no signal in {int(gone.sum())} of {len(places)} epochs "
                 f"({', '.join(sorted(set(reasons[gone].tolist())))}), where the difference is none"
             )
             dead |= gone
-    for begin in begins[dead]:
-        signal[begin : begin + n_samples] = 0.0
+    signal[places[dead]] = 0.0
     return said
 
 
@@ -215,23 +213,23 @@ def _human(
     path: Path, name: str, source: Source, duration_s: float, hypnogram: Path | None
 ) -> tuple[np.ndarray | None, float, list[str], list[str]]:
     """Human stages, where their grid begins, and what to say of them (notes, warnings)."""
+    where: dict[str, Any] = {"start": source.start, "duration_s": duration_s, "recording": name}
     if hypnogram is not None:
-        found = read_stages(hypnogram, start=source.start, duration_s=duration_s, recording=name)
+        found = read_stages(hypnogram, **where)
         return found.stages, found.first_s, [f"human stages: {hypnogram.name}"], _excess(found)
-    inside = _stages_inside(source.annotations)
-    beside = _companion(path)
+    ways: dict[str, Callable[..., Hypnogram]] = {}
+    if (inside := _stages_inside(source.annotations)).entries:
+        ways[f"annotations of {path.name}"] = partial(place_stages, inside, path.name)
+    if (beside := _companion(path)) is not None:
+        ways[beside.name] = partial(read_stages, beside)
     doubts: list[str] = []
-    for there, where in ((inside.entries, f"annotations of {path.name}"), (beside, f"{beside and beside.name}")):
-        if not there:
-            continue
+    for place, read in ways.items():
         try:
-            if where.startswith("annotations"):
-                found = place_stages(inside, path.name, start=source.start, duration_s=duration_s, recording=name)
-            else:
-                found = read_stages(Path(str(beside)), start=source.start, duration_s=duration_s, recording=name)
-            return found.stages, found.first_s, [f"human stages: {where}"], [*doubts, *_excess(found)]
+            found = read(**where)
         except RecordingError as error:
             doubts.append(f"human stages are left out: {str(error).removeprefix(f'{name}: ')}")
+        else:
+            return found.stages, found.first_s, [f"human stages: {place}"], [*doubts, *_excess(found)]
     return None, 0.0, [], doubts
 
 

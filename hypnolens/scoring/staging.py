@@ -11,7 +11,6 @@ from hypnolens.detectors import detect
 from hypnolens.epochs import Epochs
 from hypnolens.errors import RecordingError
 from hypnolens.extraction import cut, resample
-from hypnolens.hypnogram import TOLERANCE_S
 from hypnolens.inference import probabilities
 from hypnolens.maps import DEFAULT
 from hypnolens.model import folded
@@ -19,8 +18,8 @@ from hypnolens.models import Scorer
 from hypnolens.normalisation import normalise
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
-from hypnolens.scoring.usable import unusable_reasons
-from hypnolens.stages import EPOCH_S, STAGES
+from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
+from hypnolens.stages import STAGES
 from hypnolens.usual import departures
 
 MAP_BINS = 300
@@ -57,13 +56,15 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         No epoch of any channel carries an EEG.
     """
     rate = float(scorers[0].card["sampling_rate_hz"])
-    # Resampling may round up to an epoch what is none.
-    n_epochs = int((night.signals.shape[1] / night.rate - night.first_s + TOLERANCE_S) // EPOCH_S)
+    places = places_of_epochs(night.signals.shape[1], night.rate, night.first_s)
     # And it would spread what is no number over its neighbours, of whose epochs nothing else is wrong.
     finite = np.nan_to_num(night.signals, nan=0.0, posinf=0.0, neginf=0.0)
-    signal = cut(resample(finite, night.rate, rate), rate, night.first_s)[:, :n_epochs]
+    signal = cut(resample(finite, night.rate, rate), rate, night.first_s)[
+        :, : len(places)
+    ]  # it may round up to an epoch
     signal = signal.astype(np.float32, copy=False)
-    reasons = np.array([_reasons(night, channel, signal.shape[1]) for channel in range(len(signal))], dtype=object)
+    of_channel = zip(night.signals, night.limits, strict=True)
+    reasons = np.array([unusable_reasons(raw[places], night.rate, ends) for raw, ends in of_channel], dtype=object)
     heard = reasons == ""
     if not heard.any():
         what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"
@@ -163,16 +164,6 @@ def epochs_of(
 def seen(epochs: Epochs, scorer: Scorer) -> Epochs:
     """Epochs as a network was trained to see them."""
     return normalise(epochs, scorer.card["experiment"]["normalisation"])
-
-
-def _reasons(night: Night, channel: int, n_epochs: int) -> tuple[str, ...]:
-    """Why epochs of a channel cannot be staged, looked for at the file's own rate, at which mains is still mains."""
-    n_samples = int(night.rate * EPOCH_S)
-    begins = np.floor((night.first_s + EPOCH_S * np.arange(n_epochs)) * night.rate + 1e-6).astype(int)
-    # The last epoch may lack a millisecond.
-    places = np.minimum(begins[:, None] + np.arange(n_samples), night.signals.shape[1] - 1)
-    signal = night.signals[channel][places]
-    return unusable_reasons(signal, night.rate, night.limits[channel])
 
 
 def _doubts(

@@ -4,7 +4,9 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import welch
 
+from hypnolens.hypnogram import TOLERANCE_S
 from hypnolens.quality import FLAT_UV, RMS_UV
+from hypnolens.stages import EPOCH_S
 
 MOST_CLIPPED = 0.25
 """Share of samples at the limits of what the file can hold. Movements clip an epoch for some seconds; it was 0.03 at
@@ -34,6 +36,16 @@ epochs, and 0.82 in twelve simulated nights, of which single epochs of wake reac
 FAINT = 0.1
 """Share of the night's median amplitude below which an epoch is what an electrode picks up without skin; the least
 was 0.34 in the same epochs, and 0.26 in the simulated ones."""
+
+
+def places_of_epochs(n_samples: int, rate: float, first_s: float) -> np.ndarray:
+    """Samples of each epoch at the file's own rate, at which mains is still mains, int ``(n_epochs, n_samples)``.
+
+    The last epoch may lack a millisecond, and repeats the last sample then.
+    """
+    n_epochs = int((n_samples / rate - first_s + TOLERANCE_S) // EPOCH_S)
+    begins = np.floor((first_s + EPOCH_S * np.arange(n_epochs)) * rate + 1e-6).astype(int)
+    return np.minimum(begins[:, None] + np.arange(int(rate * EPOCH_S)), n_samples - 1)
 
 
 def unusable_reasons(signal: np.ndarray, rate: float, limits: tuple[float, float] | None) -> tuple[str, ...]:
