@@ -1,5 +1,7 @@
 """One way of logging for every pipeline step: into the step's own log file, errors as one line."""
 
+import fcntl
+import hashlib
 import logging
 import sys
 import traceback
@@ -22,41 +24,60 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
     traceback: the fault is in the input and the line says what to do. Any other exception is a defect of
     hypnolens, so its traceback goes to the log and the exception goes on.
 
+    A step whose process outlived a killed Snakemake writes the same files as the one that is to make them anew. The
+    later one waits here until the earlier has ended: one process a log.
+
     Raises
     ------
     SystemExit
         With status 1, after a :class:`HypnolensError`.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handlers: list[logging.Handler] = [handler]
-    if echo:
-        handlers.append(logging.StreamHandler())
-    logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, must not hide the reason
-    sources = [logger, logging.getLogger("py.warnings")]
-    for source in sources:
-        source.setLevel(logging.INFO)
-        for each in handlers:
-            source.addHandler(each)
-    try:
-        yield logger
-    except HypnolensError as error:
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.error("%s", error)
-        sys.exit(1)
-    except Exception as error:
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.error("%s", traceback.format_exc())
-        logger.error("unexpected %s: %s", type(error).__name__, " ".join(str(error).split()))
-        raise
-    finally:
+    with _alone(Path(path)):
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handlers: list[logging.Handler] = [handler]
+        if echo:
+            handlers.append(logging.StreamHandler())
+        logging.captureWarnings(True)
+        logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, must not hide the reason
+        sources = [logger, logging.getLogger("py.warnings")]
         for source in sources:
+            source.setLevel(logging.INFO)
             for each in handlers:
-                source.removeHandler(each)
-        logging.captureWarnings(False)
-        handler.close()
+                source.addHandler(each)
+        try:
+            yield logger
+        except HypnolensError as error:
+            handler.setFormatter(logging.Formatter("%(message)s"))
+            logger.error("%s", error)
+            sys.exit(1)
+        except Exception as error:
+            handler.setFormatter(logging.Formatter("%(message)s"))
+            logger.error("%s", traceback.format_exc())
+            logger.error("unexpected %s: %s", type(error).__name__, " ".join(str(error).split()))
+            raise
+        finally:
+            for source in sources:
+                for each in handlers:
+                    source.removeHandler(each)
+            logging.captureWarnings(False)
+            handler.close()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Be the only process of a step: a lock on one byte of a file in the log's folder, as Snakemake removes the log."""
+    byte = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:7])
+    with (path.parent / ".running").open("ab") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except (BlockingIOError, PermissionError):
+            print(f"{path}: an earlier process of this step still runs; waiting until it has ended", file=sys.stderr)
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, byte)
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def failures(*snakemake_logs: str | Path) -> list[str]:
