@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hypnolens.errors import HypnolensError
+from hypnolens.provenance import record
 
 logger = logging.getLogger("hypnolens")
 
-NO_WORD = "the job ended without a word (is the disk full?); look at Snakemake's output above"
+FORM = "%(asctime)s %(levelname)s %(message)s"
+NO_WORD = "the job ended without a word: it was killed, or the disk is full; look at Snakemake's output above"
 
 
 @contextmanager
@@ -22,7 +25,8 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
 
     A :class:`HypnolensError` ends the process with status 1 and its one line as the last line of the log, without a
     traceback: the fault is in the input and the line says what to do. Any other exception is a defect of
-    hypnolens, so its traceback goes to the log and the exception goes on.
+    hypnolens, so its traceback goes to the log and the exception goes on. The log begins with what runs the step:
+    versions, commit and machine.
 
     A step whose process outlived a killed Snakemake writes the same files as the one that is to make them anew. The
     later one waits here until the earlier has ended: one process a log.
@@ -35,7 +39,7 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with _alone(Path(path)):
         handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(logging.Formatter(FORM))
         handlers: list[logging.Handler] = [handler]
         if echo:
             handlers.append(logging.StreamHandler())
@@ -47,6 +51,7 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
             for each in handlers:
                 source.addHandler(each)
         try:
+            logger.info("%s", ", ".join(f"{what} {of}" for what, of in record().items() if what != "time"))
             yield logger
         except HypnolensError as error:
             handler.setFormatter(logging.Formatter("%(message)s"))
@@ -97,6 +102,8 @@ def failures(*snakemake_logs: str | Path) -> list[str]:
         path = Path(log)
         text = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
         words = [line for line in text if line.strip()]
-        last.append(words[-1] if words else f"{log}: {NO_WORD}")
+        # What has a time was said on the way.
+        said = words and not re.match(r"\d{4}-\d\d-\d\d [\d:,]+ [A-Z]+ ", words[-1])
+        last.append(words[-1] if said else f"{log}: {NO_WORD}")
     # A reason below what has none, as the last line is what people read.
     return sorted(dict.fromkeys(last), key=lambda line: not line.endswith(NO_WORD))

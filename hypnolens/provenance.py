@@ -2,8 +2,10 @@
 
 import ast
 import hashlib
+import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -58,7 +60,8 @@ def record() -> dict[str, str]:
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": f"{_processor()}, {os.cpu_count()} threads",
+        "gpu": _gpu(),
         **{f"version_{name}": _version(name) for name in packages},
     }
 
@@ -113,6 +116,12 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown"
+
+
+def _gpu() -> str:
+    """Name of the GPU that computes, in a process that has loaded torch anyway."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "none"
 
 
 def _version(package: str) -> str:

@@ -104,7 +104,7 @@ def test_yasa_stages_the_files_of_the_test_side(chain, tmp_path):
     found, card = _checked_run("stage_yasa", chain, tmp_path, params=params, psg=[_psg(chain)])
     np.testing.assert_array_equal(found, yasa_stager.probabilities(Path(_psg(chain)), _epochs(chain)))
     assert card["pretrained"].startswith("YASA 0.") and card["recordings"] == {"test": [TESTED]}
-    assert len((tmp_path / "logs" / "stage_yasa.log").read_text()) == 0
+    assert len((tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()) == 1
 
 
 def test_a_recording_that_yasa_cannot_read_is_one_line(chain, tmp_path):
@@ -112,5 +112,5 @@ def test_a_recording_that_yasa_cannot_read_is_one_line(chain, tmp_path):
     files = {"folds": chain.files["folds.tsv"], "psg": [str(tmp_path / "gone-PSG.edf")]}
     with pytest.raises(SystemExit):
         run_script("stage_yasa", tmp_path, input=files, params=params, wildcards=WILDCARDS)
-    (line,) = (tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()
+    (_, line) = (tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()
     assert line.startswith("b: ") and line.endswith("does not exist; correct the path, or fetch the file")

@@ -16,6 +16,7 @@ from hypnolens.epochs import read_epochs
 from hypnolens.inference import probabilities
 from hypnolens.normalisation import normalise
 from hypnolens.predictions import PROBABILITIES
+from hypnolens.provenance import record
 from tests.conftest import ROOT
 from tests.rules.conftest import EXPERIMENT, ORIGIN, SCRIPTS, SUBJECTS, draw_figure, extraction, run_script
 
@@ -160,7 +161,8 @@ def test_an_error_of_the_input_is_one_line_and_a_status(tmp_path):
     with pytest.raises(SystemExit) as ended:
         run_script("epochs", tmp_path, input={"psg": "x"}, output={"epochs": "y"}, params=extraction("night"))
     assert ended.value.code == 1
-    lines = (tmp_path / "logs" / "epochs.log").read_text().splitlines()
+    made, *lines = (tmp_path / "logs" / "epochs.log").read_text().splitlines()
+    assert all(f"{what} {of}" in made for what, of in record().items() if what != "time")
     assert lines == ["night: has no hypnogram to go with x; add the file, or leave the recording out with exclude:"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypnolens.logs import failures
+from hypnolens.logs import NO_WORD, failures, logged, logger
 from hypnolens.provenance import code_version, record, sources
 from tests.conftest import ROOT
 
@@ -119,9 +119,35 @@ def test_the_record_names_versions_commit_and_machine():
 def test_failures_are_the_last_lines_of_the_logs_of_failed_jobs(tmp_path):
     (tmp_path / "a.log").write_text("2026 INFO x\nA: what; remedy\n\n")
     marker = "(check log file(s) for error details)"
+    with logged(tmp_path / "killed.log"):
+        logger.info("on the way")
     log = tmp_path / "snakemake.log"
-    log.write_text(f"    log: {tmp_path}/a.log {marker}\nother\n    log: {tmp_path}/gone.log {marker}\n")
-    assert failures(log)[0].startswith(f"{tmp_path}/gone.log: ") and failures(log)[1] == "A: what; remedy"
+    log.write_text("other\n".join(f"    log: {tmp_path}/{name}.log {marker}\n" for name in ("a", "gone", "killed")))
+    *silent, last = failures(log)
+    assert last == "A: what; remedy"
+    assert silent == [f"{tmp_path}/{name}.log: {NO_WORD}" for name in ("gone", "killed")]
+
+
+def test_a_step_waits_for_an_earlier_process_of_the_same_step(tmp_path):
+    """And for no other; Snakemake removes its log meanwhile."""
+    code = (
+        "import sys, time; from hypnolens.logs import logged\n"
+        "with logged(sys.argv[1]): print('in', flush=True); time.sleep(float(sys.argv[2])); print('out', flush=True)"
+    )
+
+    def start(name, seconds):
+        command = [sys.executable, "-c", code, str(tmp_path / name), str(seconds)]
+        return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    first = start("a.log", 60)
+    assert first.stdout.readline() == "in\n"
+    (tmp_path / "a.log").unlink()
+    second = start("a.log", 0)
+    assert "a.log: an earlier process of this step still runs" in second.stderr.readline()
+    assert start("b.log", 0).communicate()[0] == "in\nout\n"
+    assert second.poll() is None
+    first.kill()
+    assert second.communicate(timeout=30)[0] == "in\nout\n"
 
 
 def test_nothing_in_the_project_names_a_folder_of_the_machine_it_was_written_on():

@@ -70,7 +70,7 @@ def test_a_missing_recording_of_that_side_is_one_line(night, protocol, missing):
     (night / f"{missing}.safetensors").unlink()
     with pytest.raises(SystemExit) as ended:
         _train(night, night / "out", protocol)
-    lines = (night / "out" / "logs" / "train.log").read_text().splitlines()
+    _, *lines = (night / "out" / "logs" / "train.log").read_text().splitlines()
     assert ended.value.code == 1 and len(lines) == 1 and not (night / "out" / "model.safetensors").exists()
     assert lines[0].startswith(
         f"{missing}: {night / missing}.safetensors does not exist; make it again with `snakemake "
