@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo model test lint clean
+.PHONY: demo model test faults lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -18,6 +18,10 @@ model: $(VENV)/installed
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Injects faults into small runs for most of an hour, and prints what was lost.
+faults: $(VENV)/installed
+	$(BIN)/python -m tests.faults
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,36 +1,31 @@
-"""Faults of one machine, injected into running chains: processes that are killed, disks that fill up or turn read-only."""
+"""Faults of one machine, injected into running chains: killed processes, disks that cannot be written."""
 
 import os
 import random
-import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from tests.cluster.chain import TABLES, Chain
-from tests.workflow.conftest import SIMULATED, TINY
 
 SNAKEMAKE = "SIGKILL of Snakemake, its jobs living on"
 EVERYTHING = "SIGKILL of Snakemake and of its jobs"
 JOB = "SIGKILL of a job"
 KILLS = (SNAKEMAKE, EVERYTHING, JOB)
-FULL, READ_ONLY = "full disk", "disk that turns read-only"
+FULL, READ_ONLY = "full disk", "results that are read-only"
 PAUSE_S = (1.0, 14.0)
 """Seconds from a start to a kill; an undisturbed run takes some 40."""
+FIRST = ["results/mini/recordings.tsv"]
+"""What there is before results become read-only."""
 STARTS = 4
 """How often a run may be started after its last fault."""
-SIZE_MB = (3, 12)
-"""Of a disk that fills up before the chain is through: it writes some 15 MB."""
-
-
-def made(folder: Path) -> Chain:
-    """A chain whose trainings take long enough to be hit."""
-    chain = Chain.made(folder)
-    chain.configure(datasets={"mini": SIMULATED}, experiments={"tiny": {**TINY, "passes": 20}})
-    return chain
+SIZE_KB = (400, 4000)
+"""Of a disk that fills up before the chain is through: it writes 5 MB."""
 
 
 def kills(folder: Path, reference: Chain, plan: Sequence[str], rng: random.Random) -> list[tuple[str, str]]:
@@ -41,9 +36,9 @@ def kills(folder: Path, reference: Chain, plan: Sequence[str], rng: random.Rando
     list of (fault, lost)
         One a kill; what its run lost, in words, or nothing.
     """
-    left, outcomes = list(plan), []
+    left, outcomes, number = list(plan), [], count()
     while left:
-        run = Disturbed(made(folder / f"killed-{len(outcomes)}"), rng)
+        run = Disturbed(Chain.made(folder / f"killed-{next(number)}"), rng)
         while left and run.kill(left[0]):
             left.pop(0)
         lost = run.finish(reference)
@@ -62,24 +57,26 @@ class Disturbed:
 
     def __init__(self, chain: Chain, rng: random.Random) -> None:
         self.chain, self.rng, self.hit = chain, rng, list[str]()
-        self.log = chain.folder / "snakemake.log"
+        self.log = chain.folder.with_suffix(".log")  # elsewhere, as the disk may be full
         self._unexplained = 0
-        self._passes: dict[tuple[str, str], list[str]] = {}
+        self._passes: set[tuple[int, str, int]] = set()
 
     def kill(self, kind: str) -> bool:
         """Start, and kill at a random moment; whether that came before the end."""
         process = self._start()
-        end = time.monotonic() + self.rng.uniform(*PAUSE_S)
-        victims: list[int] = []
-        while process.poll() is None and (time.monotonic() < end or not victims):
+        time.sleep(self.rng.uniform(*PAUSE_S))
+        while process.poll() is None:
+            steps = _steps_of(process.pid)
+            victims = {SNAKEMAKE: [process.pid], EVERYTHING: [process.pid, *steps], JOB: steps[:1]}[kind]
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                for victim in victims:
+                    os.kill(victim, signal.SIGKILL)
+                if victims:
+                    self.hit.append(kind)
+                    self._wait(process)
+                    return True
             time.sleep(0.05)
-            victims = _steps_of(process.pid) if kind == JOB else [process.pid]
-        if process.poll() is not None:
-            return False
-        (os.killpg if kind == EVERYTHING else os.kill)(self.rng.choice(victims), signal.SIGKILL)
-        self.hit.append(kind)
-        self._wait(process)
-        return True
+        return False
 
     def finish(self, reference: Chain) -> str:
         """Start until all is there; says what is not as in an undisturbed run."""
@@ -92,8 +89,14 @@ class Disturbed:
         lost = [f"differs: {', '.join(differing)}"] * bool(differing)
         lost += [f"again to be made: {rule}" for rule in self.chain.planned(*TABLES)]
         lost += [f"{self._unexplained} locks without a word on how to remove them"] * bool(self._unexplained)
-        lost += [f"{n} passes of {fold} made twice" for fold, n in self._repeated().items() if n > 1]
+        made = Counter((fold, number) for fold, _, number in self._passes)
+        lost += [f"pass {number} of fold {fold} made {n} times" for (fold, number), n in made.items() if n > 1]
         return "; ".join(lost)
+
+    def stopped_by(self, reason: str) -> str:
+        """Start, on a disk that cannot be written; says what is wrong if that is not what ends the run."""
+        status, said = self._start().wait(), self.log.read_text()
+        return "" if status != 0 and reason in said else f"ended with {status} and: {said[-2000:]}"
 
     def _start(self) -> subprocess.Popen:
         if list((self.chain.folder / ".snakemake/locks").glob("*")):
@@ -105,20 +108,58 @@ class Disturbed:
     def _wait(self, process: subprocess.Popen) -> int:
         """Wait, and collect what the trainings logged: Snakemake removes the log of a step that starts again."""
         status = process.wait()
-        for path in self.chain.folder.glob("results/mini/logs/train/tiny/fold-*.log"):
-            text = path.read_text()
-            self._passes[path.stem, text.partition("\n")[0]] = re.findall(r": pass (\d+) of ", text)
+        self._passes |= self.chain.passes()
         return status
-
-    def _repeated(self) -> dict[str, int]:
-        """Training passes that more than one process of a fold logged."""
-        passes: dict[str, list[str]] = {}
-        for (fold, _), numbers in self._passes.items():
-            passes.setdefault(fold, []).extend(numbers)
-        return {fold: len(numbers) - len(set(numbers)) for fold, numbers in passes.items()}
 
 
 def _steps_of(snakemake: int) -> list[int]:
     """Processes of the steps that a Snakemake runs."""
     command = ["pgrep", "--parent", str(snakemake), "--full", r"/scripts/.*\.py$"]
     return [int(word) for word in subprocess.run(command, text=True, capture_output=True).stdout.split()]
+
+
+def disks(folder: Path, reference: Chain, times: int, rng: random.Random) -> list[tuple[str, str]]:
+    """Run chains on a disk that is too small, or with results that are read-only, and again when that has changed.
+
+    Returns
+    -------
+    list of (fault, lost)
+        See `kills`.
+
+    Raises
+    ------
+    PermissionError
+        Only root may mount a disk.
+    """
+    if os.geteuid() != 0:
+        raise PermissionError("only root may mount the disks that fill up")
+    outcomes = []
+    for number in range(times):
+        with _disk(folder / f"full-{number}", f"size={rng.randint(*SIZE_KB)}k") as disk:
+            run = Disturbed(Chain.made(disk), rng)
+            lost = run.stopped_by("No space left on device")
+            _mount(disk, "remount,size=1g")
+            outcomes.append((FULL, lost or run.finish(reference)))
+        chain = Chain.made(folder / f"read-only-{number}")
+        with _disk(chain.folder / "results", "size=1g") as disk:
+            assert chain.run(*FIRST).returncode == 0
+            _mount(disk, "remount,ro")
+            run = Disturbed(chain, rng)
+            lost = run.stopped_by("Read-only file system")
+            _mount(disk, "remount,rw")
+            outcomes.append((READ_ONLY, lost or run.finish(reference)))
+    return outcomes
+
+
+@contextmanager
+def _disk(folder: Path, options: str) -> Iterator[Path]:
+    folder.mkdir()
+    _mount(folder, options)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _mount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "hypnolens", folder], check=True)
