@@ -1,9 +1,10 @@
-"""The command ``hypnolens score NIGHT.edf``, and nothing else."""
+"""The commands ``hypnolens score NIGHT.edf`` and ``hypnolens progress``, and nothing else."""
 
 import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
+from hypnolens.progress import describe, read_runs
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, Options, available_cores, check_names, score_files
 
@@ -43,6 +45,17 @@ exit status: 0 all nights were scored; 1 some could not be (one line each says w
 Stages of a network are no diagnosis. docs/score.md has more.
 """
 
+WATCHED = """\
+examples:
+  hypnolens progress
+      In the folder in which snakemake was started, from any terminal, also while jobs run on a cluster.
+  watch -n 30 hypnolens progress
+      The same, again and again.
+
+what is read: results/DATASET/folds.tsv, logs/train*/, checkpoints and histories. A fold that is done stays so until
+snakemake begins it anew; whether its network is out of date, `snakemake --dry-run` says.
+"""
+
 STAGED = "{name}: {channels}; TST {tst} min, SE {se} %, {review} of {n} epochs to review{human}; {page}"
 
 
@@ -50,6 +63,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    return _progress(given) if given.command == "progress" else _score(given, parser)
+
+
+def _progress(given: argparse.Namespace) -> int:
+    """Say where training is."""
+    now = time.time()
+    try:
+        print(*describe(read_runs(given.folder, now), now), sep="\n")
+    except HypnolensError as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Stage nights."""
     # Libraries write warnings into the progress bar; what matters of them is in our own.
     logging.captureWarnings(True)
     nights = [path for path in dict.fromkeys(given.nights) if not path.name.endswith(STAGES_ONLY)]
@@ -200,6 +229,22 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--jobs", type=int, metavar="N", help="nights at a time (default: one a core)")
     score.add_argument("--json", action="store_true", help="print one JSON document in place of sentences")
     score.add_argument("--quiet", action="store_true", help="errors only")
+    progress = commands.add_parser(
+        "progress",
+        help="where training is: each fold of each run, and the time left",
+        description="Where training is: each fold of each run, when it last gave a sign of life, and an estimate of "
+        "when all of them will be trained.",
+        epilog=WATCHED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    progress.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="where snakemake was started (default: here)",
+    )
     return parser
 
 

@@ -1,11 +1,13 @@
 """What a training pass costs, and what it brings: experiments on a dataset side by side."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from hypnolens.tables import read_table
+from hypnolens.tsv import read_json
 
 
 def cost_table(
@@ -30,8 +32,8 @@ def cost_table(
     """
     rows = []
     for name, options in experiments.items():
-        passes = pd.concat([pd.read_table(path) for path in histories[name]])
-        scores = json.loads(metrics[name].read_text(encoding="utf-8"))
+        passes = pd.concat([read_table(path) for path in histories[name]])
+        scores = read_json(metrics[name])
         low, high = scores["ci95"]["macro_f1"]
         rows.append(
             {

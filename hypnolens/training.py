@@ -25,8 +25,10 @@ from hypnolens.inference import probabilities
 from hypnolens.logs import logger
 from hypnolens.metrics import confusion_matrix, scores
 from hypnolens.model import AnyNetwork, Network
+from hypnolens.passes import Pass, pass_line
 from hypnolens.stages import STAGES
 from hypnolens.store import Store
+from hypnolens.tensors import digest
 
 EXPLODED = 100.0
 """Cross-entropy in nat that no network reaches that still learns: guessing among five stages costs 1.6."""
@@ -45,15 +47,19 @@ def options_of(experiment: Mapping[str, Any]) -> Options:
 
 
 def training_key(experiment: Mapping[str, Any], fold: int, code: str, sides: Sequence[Sequence[Epochs]]) -> str:
-    """Hash of all that decides what a fold's training gives: experiment, fold, code, torch and every epoch."""
-    digest = hashlib.sha256(json.dumps([dict(experiment), fold, code, torch.__version__], sort_keys=True).encode())
+    """Hash of all that decides what a fold's training gives: experiment, fold, code, torch and every epoch.
+
+    Of a signal that was read its checksum stands for it: how it was normalised since, experiment and code say.
+    """
+    found = hashlib.sha256(json.dumps([dict(experiment), fold, code, torch.__version__], sort_keys=True).encode())
     for side in sides:
         for epochs in side:
-            digest.update(f"{epochs.recording} {epochs.scale_uv!r}".encode())
-            for array in (epochs.signal, epochs.stage, epochs.epoch_index):
-                digest.update(np.ascontiguousarray(array).data)
-        digest.update(b"next side")
-    return digest.hexdigest()
+            signal = epochs.signal_sha256 or digest(epochs.signal)
+            found.update(f"{epochs.recording} {epochs.scale_uv!r} {signal}".encode())
+            for array in (epochs.stage, epochs.epoch_index):
+                found.update(np.ascontiguousarray(array).data)
+        found.update(b"next side")
+    return found.hexdigest()
 
 
 def train(
@@ -157,10 +163,10 @@ def train(
             progress = Progress(history)
             keep()
             left = (options.passes - number) * float(np.mean([r["seconds"] for r in history]))
-            words = f"loss {loss:.3f}, validation macro-F1 {row['validation_macro_f1']:.3f}"
-            bar.set_postfix_str(words)
+            bar.set_postfix_str(f"loss {loss:.3f}, validation macro-F1 {row['validation_macro_f1']:.3f}")
             bar.update()
-            logger.info("%s: pass %d of %d, %s, at most %.0f s left", name, number, options.passes, words, left)
+            done = Pass(number, options.passes, row["seconds"], loss, row["validation_macro_f1"], left)
+            logger.info("%s: %s", name, pass_line(done))
     bar.close()
     if not finished:
         write_checkpoint(checkpoint, {"key": key, "finished": True, "best": best, "progress": vars(Progress(history))})

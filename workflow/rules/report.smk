@@ -2,6 +2,46 @@
 # Why: papermill keeps the executed notebook beside the page, so that every number on it can be traced.
 
 
+rule jobs:
+    # Benchmark files are no outputs, so that the rule names what the jobs made that it tells of.
+    input:
+        recordings="results/{dataset}/recordings.tsv",
+        folds="results/{dataset}/folds.tsv",
+        differing="reports/{dataset}/tables/differing.tsv",
+        families="reports/{dataset}/tables/families.tsv",
+        metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
+        tables=of_each_shown("reports/{dataset}/{experiment}/tables/stages.tsv"),
+        figures=figures_of_dataset,
+    output:
+        jobs=report(
+            "reports/{dataset}/tables/jobs.tsv",
+            caption="../report/jobs.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "time and memory by rule"},
+        ),
+        folds=report(
+            "reports/{dataset}/tables/fold_costs.tsv",
+            caption="../report/fold_costs.rst",
+            category="{dataset}",
+            labels={"experiment": "all", "what": "time and memory by fold"},
+        ),
+    log:
+        "results/{dataset}/logs/jobs.log",
+    benchmark:
+        "results/{dataset}/benchmarks/jobs.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        runs=lambda wildcards: runs_of(wildcards.dataset),
+        code=code_version("jobs"),
+    script:
+        "../scripts/jobs.py"
+
+
 rule report:
     input:
         recordings="results/{dataset}/recordings.tsv",
@@ -14,6 +54,8 @@ rule report:
         cards=of_each_experiment("results/{dataset}/{experiment}/fold-0/model.json"),
         tables=of_each_shown("reports/{dataset}/{experiment}/tables/stages.tsv"),
         figures=figures_of_dataset,
+        jobs="reports/{dataset}/tables/jobs.tsv",
+        fold_costs="reports/{dataset}/tables/fold_costs.tsv",
     output:
         scores="reports/{dataset}/tables/scores.tsv",
         notebook="reports/{dataset}/report.ipynb",
