@@ -1,10 +1,10 @@
-"""A cluster for the tests of this folder, where there can be one."""
+"""A cluster for the tests of this folder, where there can be one, and the chain on it and beside it."""
 
 from importlib.util import find_spec
 
 import pytest
 
-from tests.cluster.chain import Chain
+from tests.cluster.chain import TABLES, Chain
 from tests.cluster.slurm import Cluster, Unavailable, install
 
 
@@ -19,29 +19,33 @@ def plugin() -> None:
 def cluster(plugin):
     try:
         install()
-        cluster = Cluster()
-        with cluster:
-            yield cluster
     except Unavailable as error:
         pytest.skip(str(error))
+    with Cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
-def on_one_core(cluster, tmp_path_factory) -> Chain:
-    """The chain to its tables on one core of this machine."""
-    return _run(Chain.made(tmp_path_factory.mktemp("one")), cores=1)
+def undisturbed(cluster, tmp_path_factory) -> tuple[Chain, Chain]:
+    """The chain on one core, and at the same time on the cluster through the profile, all as it is shipped."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    here, there = Chain.made(folder / "here"), Chain.made(folder / "there", cluster)
+    logs = [chain.folder / "snakemake.txt" for chain in (here, there)]
+    runs = [here.start(*TABLES, log=logs[0], cores=1), there.start(*TABLES, log=logs[1])]
+    try:
+        for run, log in zip(runs, logs, strict=True):
+            assert run.wait(timeout=600) == 0, log.read_text()[-5000:]
+    finally:
+        for run in runs:
+            run.kill()
+    return here, there
 
 
 @pytest.fixture(scope="session")
-def on_the_cluster(cluster, tmp_path_factory) -> Chain:
-    """The chain to its report through the profile, with the site's file as it is shipped."""
-    return _run(Chain.made(tmp_path_factory.mktemp("cluster"), cluster), targets=())
+def on_one_core(undisturbed) -> Chain:
+    return undisturbed[0]
 
 
-def _run(chain: Chain, *, targets=None, **options) -> Chain:
-    from tests.cluster.chain import TABLES
-
-    run = chain.run(*(TABLES if targets is None else targets), **options)
-    assert run.returncode == 0, run.stdout[-5000:]
-    (chain.folder / "snakemake.txt").write_text(run.stdout)
-    return chain
+@pytest.fixture(scope="session")
+def on_the_cluster(undisturbed) -> Chain:
+    return undisturbed[1]

@@ -1,36 +1,85 @@
-"""Faults of a cluster, injected into running chains, and what became of them.
+"""Faults of a cluster, injected into running chains, and what became of them."""
 
-    python tests/cluster/faults.py [--all] [--seed N]
-
-brings up a cluster, runs the tiny chain of tests/workflow undisturbed on this machine and then disturbed through
-profiles/slurm, compares tables and predictions, and prints a line a fault: how often it was injected, how often the
-step that it hit ended well and the run with the same results, and how often not. One run takes each fault once; with
-``--all`` runs go on until each fault has hit each stage of the chain that it can.
-"""
-
-import argparse
-import os
+import logging
 import random
 import re
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-from tests.cluster.chain import PROFILE, TABLES, Chain
-from tests.cluster.slurm import Cluster, Unavailable, install
+from tests.cluster.chain import SITE, TABLES, Chain
+from tests.cluster.slurm import NODE, Cluster, Job, Unavailable, install
+from tests.conftest import ROOT
 
-STAGES = ("simulate", "epochs", "train", "predict", "evaluate")
-"""Rules whose jobs are hit; the first two are groups."""
+__all__ = ["Unavailable", "counts"]
+
+GROUPS = ("simulate", "epochs")
+STAGES = (*GROUPS, "train", "predict", "evaluate")
+"""Groups and rules whose jobs are hit."""
 LIMIT_S = 600
 """A run that takes longer has lost something."""
+WAYS = {
+    "train": {"gpu": 0, "gres": "gpu:1", "slurm_partition": "gpu"},
+    "predict": {"gpu": 0},
+}
+"""Other ways to ask for a GPU, and not to; undisturbed runs take the file as it is shipped."""
+
+
+def kill_step(cluster: Cluster, job: Job) -> None:
+    """SIGKILL to all processes of the step in which the rule runs; the plugin's own outside it goes on."""
+    cluster.kill({"SLURM_JOB_ID": job.id, "SLURM_STEP_ID": "0"})
+
+
+def hang(cluster: Cluster, job: Job) -> None:
+    """Its steps stop, and its time is up."""
+    cluster.command("scancel", "--full", f"--signal={signal.SIGSTOP.name[3:]}", job.id)
+    cluster.command("scontrol", "update", f"JobId={job.id}", "EndTime=now+1")
+
+
+def cancel(cluster: Cluster, job: Job) -> None:
+    """Somebody cancels it."""
+    cluster.command("scancel", job.id)
+
+
+def kill_daemon(cluster: Cluster, job: Job) -> None:
+    """SIGKILL to its node's daemon, which comes back before the node is given up; what runs there runs on."""
+    cluster.kill_node(job.node)
+    time.sleep(1)
+    cluster.start_node(job.node)
+
+
+def lose_node(cluster: Cluster, job: Job) -> None:
+    """SIGKILL to its node's daemon and all that runs there."""
+    cluster.kill_node(job.node)
+    cluster.kill({NODE: job.node})
+    cluster.kill({"SLURMD_NODENAME": job.node})
+
+
+def set_down(cluster: Cluster, job: Job) -> None:
+    """Somebody sets its node down."""
+    cluster.command("scontrol", "update", f"NodeName={job.node}", "State=down", "Reason=test")
+
+
+def resume(cluster: Cluster, job: Job) -> None:
+    """Somebody sets its node up again."""
+    cluster.command("scontrol", "update", f"NodeName={job.node}", "State=resume")
+
+
+def preempt(cluster: Cluster, job: Job) -> None:
+    """A job of a partition of higher rank takes its node."""
+    cluster.command("sbatch", "--partition=urgent", "--exclusive", f"--nodelist={job.node}", "--output=/dev/null",
+                    "--wrap=sleep 2")  # fmt: skip
+
+
+def nothing(cluster: Cluster, job: Job) -> None:
+    """Nothing is to be done."""
 
 
 @dataclass(frozen=True)
@@ -40,298 +89,226 @@ class Fault:
     Attributes
     ----------
     inject
-        Makes it happen to a job, given the cluster and the job; does not return before it can be over.
+        Makes it happen.
     ends
-        How SLURM says that the job ended; empty where the job is to go on.
-    stages
-        Where it can happen.
+        How SLURM says that the job ended; empty where it is to go on.
+    mend
+        What somebody does when it has ended.
     """
 
-    name: str
-    inject: Callable[[Cluster, dict[str, str]], None]
-    ends: tuple[str, ...]
-    stages: tuple[str, ...] = STAGES
+    inject: Callable[[Cluster, Job], None]
+    ends: str = ""
+    mend: Callable[[Cluster, Job], None] = nothing
 
 
-@dataclass
-class Injection:
-    """A fault, where it is to hit, and what it hit."""
-
-    fault: Fault
-    stage: str
-    job: dict[str, str] = field(default_factory=dict)
-
-    def took_effect(self, ends: dict[str, list[str]]) -> bool:
-        """Whether the job ended as the fault ends jobs."""
-        return bool(self.job) and (not self.fault.ends or bool({*self.fault.ends} & {*ends.get(self.job["id"], [])}))
-
-
-def over_time(cluster: Cluster, job: dict[str, str]) -> None:
-    """Its steps hang, and its time is up."""
-    _signal(cluster, job, signal.SIGSTOP)
-    cluster.command("scontrol", "update", f"JobId={job['id']}", "EndTime=now+1")
-    _until(lambda: _state(cluster, job) != "RUNNING", 60)
-
-
-def cancelled(cluster: Cluster, job: dict[str, str]) -> None:
-    """Somebody cancels it."""
-    cluster.command("scancel", job["id"])
-
-
-def daemon_killed(cluster: Cluster, job: dict[str, str]) -> None:
-    """SIGKILL to its node's daemon, which comes back before the node is given up; what runs there runs on."""
-    cluster.kill_node(job["node"], steps=False)
-    time.sleep(3)
-    cluster.start_node(job["node"])
-
-
-def node_lost(cluster: Cluster, job: dict[str, str]) -> None:
-    """SIGKILL to its node's daemon and all that runs there; the node comes back after it was given up."""
-    cluster.kill_node(job["node"], steps=True)
-    _until(lambda: _state(cluster, job) != "RUNNING", 90)
-    cluster.start_node(job["node"])
-
-
-def node_down(cluster: Cluster, job: dict[str, str]) -> None:
-    """Somebody sets its node down, and up again."""
-    cluster.command("scontrol", "update", f"NodeName={job['node']}", "State=down", "Reason=test")
-    time.sleep(3)
-    cluster.command("scontrol", "update", f"NodeName={job['node']}", "State=resume")
-
-
-def preempted(cluster: Cluster, job: dict[str, str]) -> None:
-    """A job of a partition of higher rank takes its node."""
-    cluster.command(
-        "sbatch",
-        "--partition=urgent",
-        "--exclusive",
-        f"--nodelist={job['node']}",
-        "--output=/dev/null",
-        "--wrap=sleep 2",
-    )
-    _until(lambda: _state(cluster, job) != "RUNNING", 20)
-
-
-FAULTS = (
-    Fault("over its time", over_time, ("TIMEOUT",)),
-    Fault("cancelled (scancel)", cancelled, ("CANCELLED",)),
-    Fault("SIGKILL of slurmd", daemon_killed, ()),
-    Fault("SIGKILL of slurmd and all on its node", node_lost, ("NODE_FAIL",)),
-    Fault("node set down", node_down, ("NODE_FAIL",)),
-    Fault("preempted", preempted, ("PREEMPTED",), ("simulate", "epochs", "evaluate")),
-)
-OUT_OF_MEMORY, SNAKEMAKE_KILLED = "out of memory", "SIGKILL of Snakemake, same command again"
-SHORT = dict(
-    zip(
-        STAGES, ("preempted", "cancelled (scancel)", "over its time", "node set down", "SIGKILL of slurmd"), strict=True
-    )
-)
-"""One run's faults, by the stage that each hits; training runs out of memory before."""
+KILLED, STARVED = "SLURM: SIGKILL of Snakemake", "SLURM: out of memory"
+FAULTS = {
+    KILLED: Fault(nothing),
+    "SLURM: SIGKILL of a job": Fault(kill_step, "FAILED"),
+    "SLURM: SIGKILL of slurmd": Fault(kill_daemon),
+    "SLURM: SIGKILL of a node": Fault(lose_node, "NODE_FAIL", lambda cluster, job: cluster.start_node(job.node)),
+    STARVED: Fault(nothing, "FAILED"),
+    "SLURM: over its time": Fault(hang, "TIMEOUT"),
+    "SLURM: cancelled": Fault(cancel, "CANCELLED"),
+    "SLURM: node set down": Fault(set_down, "NODE_FAIL", resume),
+    "SLURM: preempted": Fault(preempt, "PREEMPTED"),
+}
+ONCE = {
+    "simulate": ["SLURM: SIGKILL of slurmd"],
+    "epochs": ["SLURM: cancelled"],
+    "train": ["SLURM: SIGKILL of a job", "SLURM: preempted", "SLURM: over its time", KILLED],
+    "predict": ["SLURM: node set down", "SLURM: SIGKILL of a node"],
+    "evaluate": [STARVED],
+}
+"""One run's faults, by the stage that each hits."""
+TIDY = re.search(r"^squeue --me .*$", (ROOT / "docs" / "cluster.md").read_text(), re.M)[0]
+"""What is said to end the jobs of a Snakemake that was killed."""
 
 
 class Disturbed:
-    """A run of the chain through the profile while faults happen to it."""
+    """A run of the chain through the profile while faults happen to it.
 
-    def __init__(self, folder: Path, cluster: Cluster, injections: Sequence[Injection], rng: random.Random, *,
-                 starved: str | None = None, kill_snakemake: bool = False) -> None:  # fmt: skip
-        self.cluster, self.pending, self.rng = cluster, list(injections), rng
-        self.starved, self.kill_snakemake = starved, kill_snakemake
-        self.chain = Chain.made(folder, cluster, site=_site(folder, starved))
-        self.log = folder / "snakemake.log"
-        self.reruns, self.kills, self.seconds, self.status = 0, 0, 0.0, -1
-        self.seen: dict[str, dict[str, str]] = {}
+    Attributes
+    ----------
+    plan
+        What is still to happen, by stage.
+    hits
+        Names of the faults that hit a job.
+    wrong
+        What is not as it should be at the end.
+    """
 
-    def run(self) -> None:
-        """Run to the end: again, by the same command, where Snakemake is killed or gives up."""
-        began = time.monotonic()
-        while self.reruns < 3:
-            process = self.chain.start(*TABLES, log=self.log)
+    def __init__(self, folder: Path, cluster: Cluster, plan: Mapping[str, Sequence[str]], seed: int) -> None:
+        self.cluster, self.rng = cluster, random.Random(seed)
+        self.plan = {stage: list(names) for stage, names in plan.items()}
+        self.hits: list[str] = []
+        self.wrong: list[str] = []
+        self._passes: set[tuple[int, str, int]] = set()
+        self.chain = Chain.made(folder, cluster, folder / "site.yaml")
+        self.chain.site.write_text(yaml.safe_dump(_site([stage for stage in plan if STARVED in plan[stage]])))
+
+    def run(self, reference: Chain) -> None:
+        """Run to the end, again by the same command where Snakemake was killed, and compare."""
+        end = time.monotonic() + LIMIT_S
+        while True:
+            process = self.chain.start(*TABLES, log=self.chain.folder / "snakemake.txt")
             try:
-                self._watch(process, began + LIMIT_S)
+                killed = self._watch(process, end)
             finally:
-                if process.poll() is None:
-                    process.kill()
-                self.status = process.wait()
-            if self.status == 0 or time.monotonic() > began + LIMIT_S:
+                process.kill()
+                status = process.wait()
+            if not killed:
                 break
-            self.reruns += 1
             self._tidy()
-        self.seconds = time.monotonic() - began
+        if status != 0:
+            self.wrong.append(f"status {status}")
+            self._cancel()
+        self.wrong += [f"{name} differs" for name in self.chain.differences(reference)]
+        times = Counter((fold, number) for fold, _, number in self._passes)
+        if again := [each for each, number in times.items() if number > 1]:
+            self.wrong.append(f"passes trained again: {again}")
+        if locks := list(self.chain.folder.glob(".snakemake/locks/*")):
+            self.wrong.append(f"locks left: {locks}")
 
-    def _watch(self, process: subprocess.Popen, end: float) -> None:
-        after = self.rng.uniform(2.0, 5.0)
+    def jobs(self) -> list[Job]:
+        """Jobs of the run that SLURM has not forgotten."""
+        return [job for job in self.cluster.jobs() if job.folder == str(self.chain.folder)]
+
+    def _watch(self, process: subprocess.Popen, end: float) -> bool:
+        """Look for jobs to hit until the run is over; whether Snakemake was killed."""
+        moment = self.rng.uniform(1.0, 3.5)
         while process.poll() is None and time.monotonic() < end:
-            jobs = self.cluster.jobs()
-            self.seen |= {job["id"]: job for job in jobs}
-            for job in jobs:
-                if job["state"] != "RUNNING" or _seconds(job["elapsed"]) < after:
-                    continue
-                stage = stage_of(job)
-                if self.kill_snakemake and stage == "train":
-                    self.kill_snakemake = False
-                    self.kills += 1
-                    process.kill()
-                    process.wait()
-                    return
-                due = next((each for each in self.pending if each.stage == stage and not each.job), None)
-                if due is not None:
-                    due.job = job
-                    due.fault.inject(self.cluster, job)
-                    after = self.rng.uniform(2.0, 5.0)
+            self._passes |= self.chain.passes()
+            for job in self.jobs():
+                names = self.plan.get(stage := stage_of(job), [])
+                if names[:1] == [STARVED] and job.id in self._starved():
+                    self.hits.append(names.pop(0))
+                elif names and job.state == "RUNNING" and self._ripe(stage, job, moment):
+                    if self._inject(names[0], job, process):
+                        self.hits.append(name := names.pop(0))
+                        if name == KILLED:
+                            return True
+                    moment = self.rng.uniform(1.0, 3.5)
                     break
-            time.sleep(0.3)
+            time.sleep(0.2)
+        return False
+
+    def _ripe(self, stage: str, job: Job, moment: float) -> bool:
+        """Whether it is time to hit a job: after so many seconds, or after so many passes of training."""
+        if self.plan[stage][0] == STARVED:
+            return False
+        if stage != "train":
+            return job.seconds >= moment
+        return len([fold for fold, _, _ in self.chain.passes() if fold == int(job.comment[-1])]) >= moment
+
+    def _inject(self, name: str, job: Job, process: subprocess.Popen) -> bool:
+        """Have a fault hit a job; whether it did before the job was over."""
+        fault, before = FAULTS[name], len(self._ends(job))
+        if name == KILLED:
+            process.kill()
+        fault.inject(self.cluster, job)
+        hit = not fault.ends or (self._until(lambda: len(self._ends(job)) > before, 90)
+                                 and self._ends(job)[before] == fault.ends)  # fmt: skip
+        fault.mend(self.cluster, job)
+        return hit
+
+    def _ends(self, job: Job) -> list[str]:
+        return self.cluster.ends().get(job.id, [])
+
+    def _starved(self) -> set[str]:
+        """Jobs that the nodes ended for their memory."""
+        logs = [self.cluster.log(node) for node in (*self.cluster.cpu, *self.cluster.gpu)]
+        return {job for text in logs for job in re.findall(r"StepId=(\d+)\.\w+ exceeded memory limit", text)}
 
     def _tidy(self) -> None:
         """What docs/cluster.md says to do after Snakemake was killed."""
-        for job in self.cluster.jobs():
-            if job["name"].startswith("hypnolens_") and job["state"] in ("PENDING", "RUNNING"):
-                self.cluster.command("scancel", job["id"])
-        _until(lambda: not self.cluster.running(), 60)
+        if "--unlock" not in self.chain.run(*TABLES).stdout:
+            self.wrong.append("a lock that nobody explains")
+        self._cancel()
         self.chain.run("--unlock")
 
+    def _cancel(self) -> None:
+        """End the run's jobs, and wait until they have."""
+        subprocess.run(["bash", "-c", TIDY], cwd=self.chain.folder, env=self.cluster.environment, check=True)
+        busy = ("PENDING", "RUNNING", "COMPLETING")
+        self._until(lambda: not [job for job in self.jobs() if job.state in busy], 60)
 
-def disturb(cluster: Cluster, reference: Chain, folder: Path, plan: dict[str, Fault], seed: int, *,
-            starved: str | None = None, kill_snakemake: bool = False) -> tuple[dict[str, list[int]], str]:  # fmt: skip
-    """Run the chain with a fault at each stage of a plan.
+    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._passes |= self.chain.passes()
+            if condition():
+                return True
+            time.sleep(0.2)
+        return False
+
+
+def counts(seed: int, *, every: bool) -> dict[str, tuple[int, int]]:
+    """Faults injected into the chain on a cluster of its own, and those from which it recovered.
+
+    The chain is run undisturbed on this machine, then through profiles/slurm: once with each fault, or with ``every``
+    until each fault has hit each of `STAGES`. A fault that hit counts as recovered from if its run ended well, with
+    predictions and tables the same to the last bit, no finished pass of training trained again, and no lock left.
+
+    Parameters
+    ----------
+    seed
+        Of the moments at which faults hit, and of which come together.
 
     Returns
     -------
-    counts, words
-        Times that each fault was injected and recovered from; a line on the run.
+    counts
+        Times that each fault hit a job, and times that it was recovered from.
+
+    Raises
+    ------
+    Unavailable
+        Why there can be no cluster here.
     """
-    injections = [Injection(fault, stage) for stage, fault in plan.items()]
-    before = ends_of(cluster)
-    run = Disturbed(folder, cluster, injections, random.Random(seed), starved=starved, kill_snakemake=kill_snakemake)
-    run.run()
-    differing = run.chain.differences(reference)
-    well = run.status == 0 and not differing
-    ends = {job: states for job, states in ends_of(cluster).items() if job not in before}
-    counts = {fault.name: [0, 0] for fault in plan.values()}
-    for injection in injections:
-        if injection.took_effect(ends):
-            counts[injection.fault.name][0] += 1
-            counts[injection.fault.name][1] += well
-    if starved:
-        killed = len([job for job in out_of_memory(cluster) if stage_of(run.seen.get(job, {})) == starved])
-        counts[OUT_OF_MEMORY] = [killed, killed * well]
-    if run.kills:
-        counts[SNAKEMAKE_KILLED] = [run.kills, run.kills * well]
-    missed = [f"{each.fault.name} at {each.stage}" for each in injections if not each.took_effect(ends)]
-    words = f"{run.seconds:.0f} s, {len(run.seen)} jobs, status {run.status}, {run.reruns} reruns"
-    words += f", differs: {differing}" * bool(differing) + f", without effect: {missed}" * bool(missed)
-    return counts, words
-
-
-def plans(seed: int) -> Iterator[dict[str, Fault]]:
-    """Runs in which each fault hits each stage that it can once."""
-    rng = random.Random(seed)
-    faults = list(FAULTS)
-    rng.shuffle(faults)
-    for shift in range(len(faults)):
-        turned = faults[shift:] + faults[:shift]
-        yield {stage: fault for stage, fault in zip(STAGES, turned, strict=False) if stage in fault.stages}
-
-
-def stage_of(job: dict[str, str]) -> str | None:
-    """The rule of a job, from the comment that the plugin gives it."""
-    return next((stage for stage in STAGES if job.get("rule", "").startswith(f"rule_{stage}_")), None)
-
-
-def ends_of(cluster: Cluster) -> dict[str, list[str]]:
-    """How each job ended, each time that it did: one that went back into the queue ends more than once."""
-    path = cluster.folder / "log" / "jobs.log"
-    ends: dict[str, list[str]] = {}
-    for job, state in re.findall(r"^JobId=(\d+) .*? JobState=(\w+)", path.read_text() if path.exists() else "", re.M):
-        ends.setdefault(job, []).append(state)
-    return ends
-
-
-def out_of_memory(cluster: Cluster) -> set[str]:
-    """Jobs that the nodes ended for their memory."""
-    logs = [path.read_text() for path in (cluster.folder / "log").glob("[cg][0-9]*.log")]
-    return {job for text in logs for job in re.findall(r"StepId=(\d+)\.\w+ exceeded memory limit", text)}
-
-
-def _site(folder: Path, starved: str | None) -> Path:
-    """The site's file as it is shipped, with too little memory at first for the jobs of a rule."""
-    site = yaml.safe_load((PROFILE / "site.yaml").read_text())
-    if starved:
-        resources = dict(site["set-resources"].get(starved, {}))
-        site["set-resources"][starved] = {**resources, "mem_mb": "300 if attempt == 1 else 2000 * attempt"}
-    folder.mkdir(exist_ok=True)
-    path = folder / "site.yaml"
-    path.write_text(yaml.safe_dump(site))
-    return path
-
-
-def _signal(cluster: Cluster, job: dict[str, str], number: int) -> None:
-    """A signal to a job's processes, other than SLURM's own."""
-    cluster.command("scancel", "--full", f"--signal={signal.Signals(number).name[3:]}", job["id"])
-
-
-def _state(cluster: Cluster, job: dict[str, str]) -> str:
-    return next((each["state"] for each in cluster.jobs() if each["id"] == job["id"]), "GONE")
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not condition():
-        time.sleep(0.3)
-
-
-def _seconds(elapsed: str) -> int:
-    """Seconds of SLURM's `[days-[hours:]]minutes:seconds`."""
-    parts = re.split("[-:]", elapsed)
-    return sum(int(part) * unit for part, unit in zip(reversed(parts), (1, 60, 3600, 86400), strict=False))
-
-
-def table(counts: dict[str, list[int]]) -> str:
-    """Counts as lines that a person reads."""
-    width = max(map(len, counts)) + 2
-    lines = [f"{'fault':<{width}}injected  recovered  lost"]
-    lines += [
-        f"{name:<{width}}{injected:8d}  {recovered:9d}  {injected - recovered:4d}"
-        for name, (injected, recovered) in counts.items()
-    ]
-    return "\n".join(lines)
-
-
-def main() -> int:
-    """Run from the command line; the status says whether anything was lost."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true", help="each fault at each stage, in several runs")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments, and with --all of the order")
-    arguments = parser.parse_args()
-    os.environ.setdefault("HYPNOLENS_TEST_CLUSTER", "")
-    try:
-        install()
-    except Unavailable as error:
-        print(error, file=sys.stderr)
-        return 2
-    total: dict[str, list[int]] = {}
-    with tempfile.TemporaryDirectory(prefix="hypnolens-faults-") as name, Cluster() as cluster:
-        folder = Path(name)
-        reference = Chain.made(folder / "undisturbed")
+    install()
+    total = dict.fromkeys(FAULTS, (0, 0))
+    with TemporaryDirectory(prefix="hypnolens-faults-") as name, Cluster() as cluster:
+        reference = Chain.made(Path(name) / "undisturbed")
         run = reference.run(*TABLES)
         if run.returncode:
-            print(run.stdout, file=sys.stderr)
-            return 1
-        named = {fault.name: fault for fault in FAULTS}
-        runs = [{stage: named[fault] for stage, fault in SHORT.items()}]
-        runs = list(plans(arguments.seed)) if arguments.all else runs
-        for number, plan in enumerate(runs):
-            starved = STAGES[number % len(STAGES)] if arguments.all else "train"
-            counts, words = disturb(
-                cluster, reference, folder / f"run{number}", plan, arguments.seed + number, starved=starved,
-                kill_snakemake=arguments.all,
+            raise RuntimeError(run.stdout)
+        for number, plan in enumerate(plans(seed) if every else [ONCE]):
+            began = time.monotonic()
+            disturbed = Disturbed(Path(name) / f"run{number}", cluster, plan, seed + number)
+            disturbed.run(reference)
+            for fault in disturbed.hits:
+                injected, recovered = total[fault]
+                total[fault] = injected + 1, recovered + (not disturbed.wrong)
+            level = logging.WARNING if disturbed.wrong else logging.INFO
+            logging.getLogger(__name__).log(
+                level, "run %d: %.0f s, hit by %s; not by %s; wrong: %s", number + 1, time.monotonic() - began,
+                disturbed.hits, disturbed.plan, disturbed.wrong,
             )  # fmt: skip
-            print(f"run {number + 1} of {len(runs)}: {words}", file=sys.stderr, flush=True)
-            for fault, (injected, recovered) in counts.items():
-                before = total.get(fault, [0, 0])
-                total[fault] = [before[0] + injected, before[1] + recovered]
-    print(table(total))
-    return int(any(injected != recovered or not injected for injected, recovered in total.values()))
+    return total
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def plans(seed: int) -> list[dict[str, list[str]]]:
+    """Runs in which each fault hits each stage once, two a stage and run; want of memory comes first."""
+    names = list(FAULTS)
+    random.Random(seed).shuffle(names)
+    turned = {stage: names[shift:] + names[:shift] for shift, stage in enumerate(STAGES)}
+    return [
+        {stage: sorted(turned[stage][at : at + 2], key=lambda name: name != STARVED) for stage in STAGES}
+        for at in range(0, len(names), 2)
+    ]
+
+
+def stage_of(job: Job) -> str | None:
+    """The rule or group of a job, from the comment that the plugin gives it."""
+    return next((stage for stage in STAGES if re.match(f"rule_{stage}(_|$)", job.comment)), None)
+
+
+def _site(starved: Sequence[str]) -> dict:
+    """The site's file with other ways to GPUs, and too little memory at first for some rules."""
+    site = yaml.safe_load(SITE.read_text())
+    resources = {**site["set-resources"], **WAYS}
+    for rule in starved:
+        # A Snakemake alone takes 180 MB, and a group asks for as much as two of its steps.
+        too_little = 100 if rule in GROUPS else 200
+        resources[rule] = {**resources.get(rule, {}), "mem_mb": f"{too_little} if attempt == 1 else 2000 * attempt"}
+    return {**site, "set-resources": resources}

@@ -1,20 +1,21 @@
 """A SLURM of several nodes on this machine, from Debian's packages, for the time of a test.
 
-Configuration, key, socket, state and logs lie in a folder of its own; ports are free ones. The one thing outside is a
-link to its configuration in /etc/slurm, as the executor plugin takes SLURM_CONF away from the steps that it starts.
-Daemons die with the process that started them, however that ends, and `stop` kills what the jobs left.
+Configuration, key, sockets, state and logs lie in a folder of its own, and ports are free ones: nothing of the
+machine's own is read or written. All its processes, daemons and jobs alike, carry that folder in their environment. By
+it a janitor ends them when whoever started the cluster closes a pipe, which the kernel does too if that is killed.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,12 +24,8 @@ PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurm-wlm-basic-plugins", "m
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 PERMISSION = "HYPNOLENS_TEST_CLUSTER"
 """Variable that has to say ``install`` before packages are installed."""
-MARK = "HYPNOLENS_CLUSTER_FOLDER"
-"""Variable that all processes of a cluster inherit."""
-CONFIGURATION = Path("/etc/slurm")
-NODE_TIMEOUT_S = 10
-"""After so many seconds without its daemon a node is taken for lost."""
-LOST, GONE = ("DOWN", "NOT_RESPONDING"), ("slurmctld", "slurmd", "munged")
+MARK, NODE = "HYPNOLENS_CLUSTER_FOLDER", "HYPNOLENS_CLUSTER_NODE"
+"""Variables in the environment of all processes of a cluster, and of a node's daemons."""
 
 SLURM_CONF = """\
 ClusterName=test
@@ -47,8 +44,11 @@ SlurmdLogFile={folder}/log/%n.log
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-ReturnToService=1
+# Nodes claim what the machine need not have; one that comes back is used again; one is lost after six seconds.
 SlurmdParameters=config_overrides
+ReturnToService=1
+SlurmctldTimeout=30
+SlurmdTimeout=6
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=1
@@ -58,8 +58,7 @@ GresTypes=gpu
 DefMemPerCPU=1000
 MinJobAge=600
 KillWait=3
-SlurmctldTimeout=30
-SlurmdTimeout={node_timeout}
+# Memory is enforced by looking every second, as control groups need not be at hand.
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
@@ -67,9 +66,9 @@ JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/log/jobs.log
 AccountingStorageType=accounting_storage/none
 {nodes}
-PartitionName=cpu Nodes={cpu} Default=YES MaxTime=1-0 DefaultTime=10 PriorityTier=1 State=UP
-PartitionName=gpu Nodes={gpu} MaxTime=1-0 DefaultTime=10 PriorityTier=1 State=UP
-PartitionName=urgent Nodes={cpu} MaxTime=1-0 DefaultTime=10 PriorityTier=9 PreemptMode=off State=UP
+PartitionName=cpu Nodes={cpu} Default=YES MaxTime=1-0 DefaultTime=10 PriorityTier=1
+PartitionName=gpu Nodes={gpu} MaxTime=1-0 DefaultTime=10 PriorityTier=1
+PartitionName=urgent Nodes={cpu},{gpu} MaxTime=1-0 DefaultTime=10 PriorityTier=9 PreemptMode=off
 """
 
 
@@ -87,10 +86,10 @@ def install() -> None:
     """
     if os.geteuid() != 0:
         raise Unavailable("daemons of SLURM want root")
-    if "SLURM_CONF" in os.environ or any(_foreign(name) for name in ("slurm.conf", "gres.conf")):
+    if "SLURM_CONF" in os.environ or Path("/etc/slurm/slurm.conf").exists():
         raise Unavailable("this machine is configured for a SLURM, which the tests do not touch")
-    if running := sorted({name for name in GONE for _ in _named(name)}):
-        raise Unavailable(f"{running[0]} runs on this machine, and the tests do not touch it")
+    if any(name in ("slurmctld", "slurmd") and MARK not in given for _, name, given in _processes()):
+        raise Unavailable("a SLURM runs on this machine, and the tests do not touch it")
     if all(shutil.which(program) for program in PROGRAMS):
         return
     if shutil.which("apt-get") is None:
@@ -99,31 +98,57 @@ def install() -> None:
         raise Unavailable(f"SLURM is not installed; {PERMISSION}=install has it installed by apt-get, as root")
     # Nothing is to be started by the packages themselves, on a machine that would.
     settings = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in ("update", "install --yes --no-install-recommends " + " ".join(PACKAGES)):
-        run = subprocess.run(
-            ["apt-get", "-qq", *command.split()],
-            env=settings,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
+        run = subprocess.run(["apt-get", "-qq", *arguments], env=settings, text=True, capture_output=True)
         if run.returncode:
-            raise Unavailable(f"apt-get {command.split()[0]} failed: {(run.stdout.strip() or '?').splitlines()[-1]}")
+            raise Unavailable(f"apt-get {arguments[0]} failed: {(run.stderr.strip() or '?').splitlines()[-1]}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as `squeue` shows it; ``comment`` is the plugin's, and names rule and wildcards."""
+
+    id: str
+    state: str
+    node: str
+    partition: str
+    elapsed: str
+    name: str
+    folder: str
+    comment: str
+
+    @property
+    def seconds(self) -> int:
+        """How long it has run since it was started last; tests end within a day."""
+        return sum(int(part) * 60**place for place, part in enumerate(reversed(self.elapsed.split(":"))))
 
 
 class Cluster:
-    """Nodes ``c1``, ``c2``, … of partition ``cpu`` (``urgent`` takes them away from it), ``g1``, … of ``gpu``.
+    """Nodes ``c1`` and ``c2`` of partition ``cpu``, ``g1`` of ``gpu``; jobs of ``urgent`` take any of them away.
 
-    A node claims four cores and 16 GB whatever the machine has; one of ``gpu`` has two devices besides, which are as
-    good as /dev/null.
+    A node claims four cores and 32 GB whatever the machine has; ``g1`` has two devices besides, which are as good as
+    /dev/null.
+
+    Attributes
+    ----------
+    environment
+        For what is to use the cluster.
     """
 
-    def __init__(self, *, nodes: int = 2, gpu_nodes: int = 1) -> None:
+    cpu, gpu = ("c1", "c2"), ("g1",)
+
+    def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hypnolens-slurm-"))
-        self.environment = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf"), MARK: str(self.folder)}
-        self.cpu = [f"c{number}" for number in range(1, nodes + 1)]
-        self.gpu = [f"g{number}" for number in range(1, gpu_nodes + 1)]
+        self.environment = {
+            **os.environ,
+            MARK: str(self.folder),
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+        }
         self.daemons: dict[str, subprocess.Popen] = {}
+        self.janitor = subprocess.Popen(
+            [sys.executable, __file__, str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
+        )
 
     def __enter__(self) -> Self:
         try:
@@ -137,188 +162,155 @@ class Cluster:
         self.stop()
 
     def start(self) -> None:
-        """Bring all daemons up, and wait until every node is idle."""
-        for name in ("state", "spool", "log", "devices", "private"):
+        """Bring all daemons up, and wait until every node is idle.
+
+        Raises
+        ------
+        RuntimeError
+            One did not come up; its last words.
+        """
+        for name in ("bin", "state", "spool", "log", "devices", "private"):
             (self.folder / name).mkdir()
         self.folder.chmod(0o755)
-        (self.folder / "private").chmod(0o700)
+        private = self.folder / "private"
+        private.chmod(0o700)
         self._configure()
-        key = self.folder / "private" / "munge.key"
+        key = private / "key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
-        private = self.folder / "private"
         self._daemon(
             "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.folder}/munge.socket",
             f"--pid-file={private}/pid", f"--seed-file={private}/seed", f"--log-file={private}/log",
         )  # fmt: skip
-        self._wait(lambda: (self.folder / "munge.socket").exists(), 10, "munged makes no socket")
+        self._up((self.folder / "munge.socket").exists)
         self._daemon("slurmctld", "-D", "-i")
         for node in (*self.cpu, *self.gpu):
             self.start_node(node)
-        self._wait(lambda: set(self.states().values()) == {"idle"}, 60, "nodes do not come up")
+        self._up(lambda: set(self.command("sinfo", "--noheader", "--Node", "--format=%T").split()) == {"idle"})
 
     def stop(self) -> None:
         """End all that belongs to the cluster, and remove what it wrote."""
-        if "slurmctld" in self.daemons:
-            subprocess.run(["scancel", "--user=root"], env=self.environment, timeout=30, capture_output=True)
-            self._wait(lambda: not self.running(), 10)
-        for daemon in reversed(list(self.daemons.values())):
-            daemon.kill()
-            daemon.wait()
-        # Steps are children of no daemon any more: they are known by the variable that they inherited.
-        for process in self.processes():
-            _kill(process)
-        for name in ("slurm.conf", "gres.conf"):
-            if (CONFIGURATION / name).is_symlink() and not _foreign(name, self.folder):
-                (CONFIGURATION / name).unlink()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        assert self.janitor.stdin is not None
+        self.janitor.stdin.close()
+        for process in (self.janitor, *self.daemons.values()):
+            process.wait(timeout=60)
 
     def command(self, *arguments: str) -> str:
         """Run a command of SLURM; returns what it printed."""
-        run = subprocess.run(arguments, env=self.environment, text=True, capture_output=True, timeout=60, check=True)
+        run = subprocess.run(arguments, env=self.environment, text=True, capture_output=True, timeout=60)
         return run.stdout.strip()
 
-    def states(self) -> dict[str, str]:
-        """State of each node, such as `idle`, `mixed`, `down`."""
-        run = subprocess.run(["sinfo", "--noheader", "--Node", "--format=%N %T"], env=self.environment,
-                             text=True, capture_output=True, timeout=60)  # fmt: skip
-        return dict(line.split() for line in run.stdout.splitlines())
+    def jobs(self) -> list[Job]:
+        """All jobs that SLURM has not forgotten."""
+        lines = self.command("squeue", "--noheader", "--states=all", "--format=%i|%T|%N|%P|%M|%j|%Z|%k").splitlines()
+        return [Job(*line.split("|")) for line in lines]
 
-    def jobs(self) -> list[dict[str, str]]:
-        """All jobs that SLURM has not forgotten: id, state, node, seconds that it has run, and rule."""
-        fields = {
-            "id": "%i",
-            "state": "%T",
-            "node": "%N",
-            "partition": "%P",
-            "rule": "%k",
-            "name": "%j",
-            "elapsed": "%M",
-        }
-        lines = self.command("squeue", "--noheader", "--states=all", "--format=" + "|".join(fields.values()))
-        return [dict(zip(fields, line.split("|"), strict=True)) for line in lines.splitlines()]
+    def ends(self) -> dict[str, list[str]]:
+        """How each job ended, each time that it did: one that went back into the queue ends more than once."""
+        path = self.folder / "log" / "jobs.log"
+        ends: dict[str, list[str]] = {}
+        for line in path.read_text().splitlines() if path.exists() else ():
+            values = dict(pair.split("=", 1) for pair in line.split() if "=" in pair)
+            ends.setdefault(values["JobId"], []).append(values["JobState"])
+        return ends
 
-    def running(self) -> list[dict[str, str]]:
-        """Jobs that hold a node."""
-        return [job for job in self.jobs() if job["state"] in ("RUNNING", "COMPLETING")]
+    def log(self, node: str) -> str:
+        """What a node's daemon and the processes that watch its jobs have to say."""
+        return (self.folder / "log" / f"{node}.log").read_text()
 
     def start_node(self, node: str) -> None:
         """Start the daemon of a node."""
-        self._daemon("slurmd", "-D", "-N", node, name=node)
+        self._daemon("slurmd", "-D", "-N", node, name=node, environment={NODE: node})
 
-    def kill_node(self, node: str, *, steps: bool) -> None:
-        """SIGKILL to the daemon of a node, and with ``steps`` to all that runs on the node."""
+    def kill_node(self, node: str) -> None:
+        """SIGKILL to the daemon of a node; what runs there runs on."""
         self.daemons[node].kill()
         self.daemons[node].wait()
-        if steps:
-            for process in self.processes():
-                if _variable(process, "SLURMD_NODENAME") == node:
-                    _kill(process)
 
-    def processes(self) -> list[int]:
-        """Numbers of all processes of the cluster's jobs that are alive."""
-        return [process for process in _all_processes() if _variable(process, MARK) == str(self.folder)]
-
-    def log(self) -> str:
-        """What the controller has to say."""
-        path = self.folder / "log" / "slurmctld.log"
-        return path.read_text() if path.exists() else ""
+    def kill(self, variables: Mapping[str, str]) -> None:
+        """SIGKILL to all processes of the cluster with these values in their environments."""
+        for process, _, given in _processes():
+            if {MARK: str(self.folder), **variables}.items() <= given.items():
+                _kill(process)
 
     def _configure(self) -> None:
+        ports = _free_ports(1 + len(self.cpu) + len(self.gpu))
         host = socket.gethostname().split(".")[0]
-        ports = iter(_free_ports(1 + len(self.cpu) + len(self.gpu)))
-        port = next(ports)
-        line = "NodeName={} NodeHostname={} NodeAddr=127.0.0.1 Port={} CPUs=4 RealMemory=16000 State=UNKNOWN{}"
-        nodes = [line.format(node, host, next(ports), "") for node in self.cpu]
-        nodes += [line.format(node, host, next(ports), " Gres=gpu:fake:2") for node in self.gpu]
-        devices = []
-        for node in self.gpu:
-            for number in range(2):
-                os.mknod(self.folder / "devices" / f"{node}-{number}", 0o20666, os.makedev(1, 3))
-            devices.append(
-                f"NodeName={node} Name=gpu Type=fake File={self.folder}/devices/{node}-[0-1] Flags=nvidia_gpu_env"
-            )
-        text = SLURM_CONF.format(
-            host=host, port=port, folder=self.folder, nodes="\n".join(nodes), node_timeout=NODE_TIMEOUT_S,
-            cpu=",".join(self.cpu), gpu=",".join(self.gpu),
+        line = "NodeName={} NodeHostname={} NodeAddr=127.0.0.1 Port={} CPUs=4 RealMemory=32000{}"
+        nodes = [line.format(node, host, ports.pop(), "") for node in self.cpu]
+        nodes += [line.format(node, host, ports.pop(), " Gres=gpu:fake:2") for node in self.gpu]
+        for number in range(2):
+            os.mknod(self.folder / "devices" / f"gpu{number}", 0o20666, os.makedev(1, 3))
+        files = self.folder / "devices" / "gpu[0-1]"
+        (self.folder / "gres.conf").write_text(
+            f"NodeName={','.join(self.gpu)} Name=gpu Type=fake File={files} Flags=nvidia_gpu_env\n"
+        )
+        (self.folder / "slurm.conf").write_text(
+            SLURM_CONF.format(host=host, port=ports.pop(), folder=self.folder, nodes="\n".join(nodes),
+                              cpu=",".join(self.cpu), gpu=",".join(self.gpu))
         )  # fmt: skip
-        (self.folder / "slurm.conf").write_text(text)
-        (self.folder / "gres.conf").write_text("\n".join(devices) + "\n")
-        CONFIGURATION.mkdir(exist_ok=True)
-        for name in ("slurm.conf", "gres.conf"):
-            (CONFIGURATION / name).unlink(missing_ok=True)  # a link of a cluster that was killed
-            (CONFIGURATION / name).symlink_to(self.folder / name)
+        # The executor plugin takes SLURM_CONF away from the step that it starts, and would look in /etc/slurm.
+        srun = self.folder / "bin" / "srun"
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        srun.chmod(0o755)
 
-    def _daemon(self, *command: str, name: str | None = None) -> None:
-        name = name or command[0]
-        with (self.folder / "log" / f"{name}.out").open("a") as out:
-            self.daemons[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_die_with_parent,
+    def _daemon(self, *command: str, name: str = "", environment: Mapping[str, str] | None = None) -> None:
+        with (self.folder / "log" / f"{name or command[0]}.out").open("a") as out:
+            self.daemons[name or command[0]] = subprocess.Popen(
+                command, env={**self.environment, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def _wait(self, condition: Callable[[], bool], seconds: float, otherwise: str = "") -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            for name, daemon in self.daemons.items():
-                if daemon.poll() is not None and otherwise:
-                    out = (self.folder / "log" / f"{name}.out").read_text().strip()
-                    raise Unavailable(f"{name} ended with status {daemon.returncode}: {out[-500:]}")
-            if condition():
-                return
+    def _up(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
             time.sleep(0.2)
-        if otherwise:
-            raise Unavailable(f"{otherwise} within {seconds:.0f} s; states {self.states()}; {self.log()[-500:]}")
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+            for name, daemon in self.daemons.items():
+                if daemon.poll() is not None or time.monotonic() > end:
+                    words = (self.folder / "log" / f"{name}.out").read_text().strip()
+                    raise RuntimeError(f"{name} does not come up, status {daemon.returncode}: {words[-500:]}")
 
 
 def _free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
-def _foreign(name: str, folder: Path | None = None) -> bool:
-    """Whether a file of configuration is somebody else's: no link of this or of an earlier, killed cluster."""
-    path = CONFIGURATION / name
-    if not path.is_symlink():
-        return path.exists()
-    target = path.readlink()
-    return target.parent != folder if folder else not target.parent.name.startswith("hypnolens-slurm-")
-
-
-def _all_processes() -> Iterator[int]:
-    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-
-
-def _named(name: str) -> Iterator[int]:
-    for process in _all_processes():
-        try:
-            if (Path("/proc") / str(process) / "comm").read_text().strip().startswith(name):
-                yield process
-        except OSError:
-            continue
-
-
-def _variable(process: int, name: str) -> str | None:
-    if process == os.getpid():
-        return None
-    try:
-        pairs = (Path("/proc") / str(process) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return None
-    found = [pair.split(b"=", 1)[1] for pair in pairs if pair.startswith(name.encode() + b"=")]
-    return found[0].decode() if found else None
+def _processes() -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Number, name and environment of each process that is alive."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            name = (path / "comm").read_text().strip()
+            pairs = (path / "environ").read_bytes().decode(errors="replace").split("\0")
+            given = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+            if name == "slurmstepd":  # has overwritten its environment, but holds the log of its node
+                files = [file.readlink() for file in (path / "fd").iterdir()]
+                given |= {
+                    key: value
+                    for file in files
+                    if file.parent.name == "log"
+                    for key, value in {MARK: str(file.parent.parent), NODE: file.stem}.items()
+                }
+            yield int(path.name), name, given
 
 
 def _kill(process: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
+
+
+def _sweep(folder: Path) -> None:
+    """End whatever belongs to a cluster, and remove its folder."""
+    while left := [process for process, _, given in _processes() if given.get(MARK) == str(folder)]:
+        for process in left:
+            _kill(process)
+        time.sleep(0.1)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    _sweep(Path(sys.argv[1]))
