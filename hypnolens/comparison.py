@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import wilcoxon
 
 from hypnolens import metrics
-from hypnolens.errors import HypnolensError
+from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.stages import STAGES
 from hypnolens.tables import OVERALL, read_table
 
@@ -83,8 +83,8 @@ def read_confusions(path: str | Path) -> tuple[list[str], np.ndarray]:
     table = read_table(path)
     absent = [column for column in ("subject", *CELLS) if column not in table]
     if absent or table["subject"].duplicated().any():
-        what = f"no column {', '.join(absent)}" if absent else "a subject on two lines"
-        raise HypnolensError(f"{path}: {what}; delete it and run again")
+        what = f"it has no column {', '.join(absent)}" if absent else "a subject on two lines"
+        raise DamagedError(path, what)
     counts = table[list(CELLS)].to_numpy(dtype=np.int64)
     return table["subject"].tolist(), counts.reshape(-1, len(STAGES), len(STAGES))
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
-from safetensors.numpy import load_file, save_file
 
-from hypnolens.errors import DatasetError, RecordingError
+from hypnolens.errors import DatasetError
 from hypnolens.stages import EPOCH_S, STAGES
+from hypnolens.tensors import opened, write_tensors
 
 NOTHING = -1
 """Where a table of hypnograms has no epoch."""
@@ -43,6 +42,9 @@ class Epochs:
         Epochs dropped, by reason: ``movement``, ``unscored``, ``trimmed``.
     flags
         Quality flags, see `hypnolens.quality`.
+    signal_sha256
+        `hypnolens.tensors.digest` of the signal in the file that was read, also after the signal was normalised; empty
+        where there is no file. It is what a training is known by, so that no signal is hashed twice.
     """
 
     signal: np.ndarray
@@ -60,6 +62,7 @@ class Epochs:
     source_sha256: str
     dropped: dict[str, int]
     flags: list[str]
+    signal_sha256: str = ""
 
     @property
     def onset_s(self) -> np.ndarray:
@@ -68,8 +71,8 @@ class Epochs:
 
 
 def write_epochs(epochs: Epochs, path: Path) -> None:
-    """Write epochs as safetensors: three tensors, and everything else as metadata of the header."""
-    metadata = {
+    """Write epochs as three tensors, and everything else as texts beside them."""
+    texts = {
         "scale_uv": repr(epochs.scale_uv),
         "sampling_rate_hz": repr(epochs.rate),
         "first_s": repr(epochs.first_s),
@@ -84,48 +87,40 @@ def write_epochs(epochs: Epochs, path: Path) -> None:
         "flags": json.dumps(epochs.flags),
     }
     tensors = {"signal": epochs.signal, "stage": epochs.stage, "epoch_index": epochs.epoch_index}
-    save_file(tensors, path, metadata)
+    write_tensors(tensors, texts, path)
 
 
 def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epochs:
     """Read epochs; without ``signal`` only the stages and the header, and ``signal`` is then ``(0, 0)``.
 
-    A ``mapped`` signal stays in its file, read-only, until rows of it are asked for.
+    What is read is compared with its checksum. A ``mapped`` signal is too, and stays in its file, read-only, until
+    rows of it are asked for.
 
     Raises
     ------
-    RecordingError
-        The file is damaged or no file of epochs.
+    DamagedError
+        The file is damaged, of an older hypnolens, or not there.
     """
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata()
-            return Epochs(
-                signal=_mapped(Path(path)) if mapped else file.get_tensor("signal") if signal else NO_SIGNAL,
-                stage=file.get_tensor("stage"),
-                epoch_index=file.get_tensor("epoch_index"),
-                scale_uv=float(metadata["scale_uv"]),
-                rate=float(metadata["sampling_rate_hz"]),
-                first_s=float(metadata["first_s"]),
-                recording=metadata["recording"],
-                subject=metadata["subject"],
-                night=int(metadata["night"]),
-                channel=metadata["channel"],
-                start_time=metadata["start_time"],
-                source=metadata["source"],
-                source_sha256=metadata["source_sha256"],
-                dropped=json.loads(metadata["dropped"]),
-                flags=json.loads(metadata["flags"]),
-            )
-    except FileNotFoundError as error:
-        remedy = f"make it again with `snakemake {path}` and the options of this run"
-        raise RecordingError(Path(path).stem, f"{path} does not exist", remedy) from error
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise RecordingError(
-            Path(path).stem,
-            f"{path} is damaged ({error})",
-            f"delete it and make it again with `snakemake {path}` and the options of this run",
-        ) from error
+    with opened(path, recording=Path(path).stem) as file:
+        texts = file.texts
+        return Epochs(
+            signal=file.mapped("signal", np.int16) if mapped else file["signal"] if signal else NO_SIGNAL,
+            stage=file["stage"],
+            epoch_index=file["epoch_index"],
+            scale_uv=float(texts["scale_uv"]),
+            rate=float(texts["sampling_rate_hz"]),
+            first_s=float(texts["first_s"]),
+            recording=texts["recording"],
+            subject=texts["subject"],
+            night=int(texts["night"]),
+            channel=texts["channel"],
+            start_time=texts["start_time"],
+            source=texts["source"],
+            source_sha256=texts["source_sha256"],
+            dropped=json.loads(texts["dropped"]),
+            flags=json.loads(texts["flags"]),
+            signal_sha256=file.sha256_of["signal"],
+        )
 
 
 def summary(epochs: Epochs) -> dict[str, object]:
@@ -163,12 +158,13 @@ def side_by_side(recordings: Sequence[Epochs]) -> np.ndarray:
 
 def write_hypnograms(stages: np.ndarray, path: Path) -> None:
     """Write what `side_by_side` gives; rows are those of ``recordings.tsv``."""
-    save_file({"stage": stages}, path)
+    write_tensors({"stage": stages}, {}, path)
 
 
 def read_hypnograms(path: Path) -> np.ndarray:
-    """Stages of many recordings as `side_by_side` gives them."""
-    return load_file(path)["stage"]
+    """Stages of many recordings as `side_by_side` gives them; a damaged file is refused as by `read_epochs`."""
+    with opened(path) as file:
+        return file["stage"]
 
 
 def check_rates(rows: Sequence[Mapping[str, object]], dataset: str) -> None:
@@ -186,11 +182,3 @@ def check_rates(rows: Sequence[Mapping[str, object]], dataset: str) -> None:
             f"its recordings have different sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz)",
             "set sampling_rate_hz: of the dataset to 100",
         )
-
-
-def _mapped(path: Path) -> np.ndarray:
-    """The signal where it lies: safetensors is the length of a header, the header in JSON, and the bytes."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(length))["signal"]
-    return np.memmap(path, np.int16, "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))

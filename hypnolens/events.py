@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.errors import DamagedError, RecordingError
 from hypnolens.stages import EPOCH_S
 from hypnolens.tables import read_table
 from hypnolens.tsv import read_user_table
@@ -78,16 +78,16 @@ def read_found(path: Path) -> pd.DataFrame:
 
     Raises
     ------
-    HypnolensError
-        The table is damaged.
+    DamagedError
+        The table is damaged, or gone.
     """
     try:
-        return read_table(path)[["onset_s", "duration_s", "kind", "source"]].astype(
-            {"onset_s": float, "duration_s": float}
-        )
+        table = read_table(path)
+        return table[["onset_s", "duration_s", "kind", "source"]].astype({"onset_s": float, "duration_s": float})
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError) as error:
-        words = " ".join(str(error).split())
-        raise HypnolensError(f"{path}: damaged ({words}); delete it and run again") from error
+        raise DamagedError(path, error) from error
 
 
 def count_table(paths: Mapping[str, Path]) -> pd.DataFrame:

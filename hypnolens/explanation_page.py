@@ -8,9 +8,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from hypnolens.maps import COARSE, DEFAULT
-from hypnolens.reporting import FIGURES, read_json, show_figure, show_heading, show_table
+from hypnolens.reporting import FIGURES, show_figure, show_heading, show_table
 from hypnolens.stages import CODE
 from hypnolens.tables import read_table
+from hypnolens.tsv import read_json
 
 SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "detected"}
 """Sources of events, the one that is read out first, and what it is called."""

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
 
 from hypnolens.stages import EPOCH_S, STAGES
-from hypnolens.tensors import opened
+from hypnolens.tensors import opened, write_tensors
 
 CLEAREST, UNSURE = "clearest", "least sure"
 """Groups of correctly staged epochs; a group of errors is named like ``N1 as R``."""
@@ -99,21 +98,21 @@ def events_within(events: pd.DataFrame, onset_s: float) -> list[tuple[float, flo
 
 
 def write_explained(explained: Sequence[Explained], path: Path) -> None:
-    """Write explained epochs as safetensors: signal and maps of each, and a table of the rest as metadata."""
+    """Write explained epochs as tensors, signal and maps of each, and a table of the rest beside them."""
     tensors, rows = {}, []
     for number, epoch in enumerate(explained):
         tensors[f"{number}/signal"] = epoch.signal.astype(np.float32)
         tensors |= {f"{number}/{method}": values.astype(np.float32) for method, values in epoch.maps.items()}
         row = {key: value for key, value in asdict(epoch).items() if key not in ("signal", "maps")}
         rows.append({**row, "methods": list(epoch.maps)})
-    save_file(tensors, path, {"epochs": json.dumps(rows)})
+    write_tensors(tensors, {"epochs": json.dumps(rows)}, path)
 
 
 def read_explained(path: Path) -> list[Explained]:
     """Read what `write_explained` wrote; a damaged file is refused as by `hypnolens.tensors.opened`."""
     with opened(path) as file:
         found = []
-        for number, row in enumerate(json.loads(file.metadata()["epochs"])):
-            maps = {method: file.get_tensor(f"{number}/{method}") for method in row.pop("methods")}
-            found.append(Explained(**row, signal=file.get_tensor(f"{number}/signal"), maps=maps))
+        for number, row in enumerate(json.loads(file.texts["epochs"])):
+            maps = {method: file[f"{number}/{method}"] for method in row.pop("methods")}
+            found.append(Explained(**row, signal=file[f"{number}/signal"], maps=maps))
         return found

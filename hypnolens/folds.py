@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypnolens.errors import DatasetError
+from hypnolens.errors import DamagedError, DatasetError
 from hypnolens.stages import STAGES
 from hypnolens.tsv import read_rows, read_user_table, write_rows
 
@@ -102,9 +102,22 @@ def write_folds(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]], 
 
 
 def read_folds(path: Path, fold: int) -> dict[str, list[str]]:
-    """Recordings of one fold, by split."""
-    rows = [row for row in read_rows(path) if int(row["fold"]) == fold]
-    return {split: [row["recording"] for row in rows if row["split"] == split] for split in SPLITS}
+    """Recordings of one fold, by split.
+
+    Raises
+    ------
+    DamagedError
+        The table is damaged, or a side of the fold has no recording.
+    """
+    rows = read_rows(path)
+    try:
+        of_fold = [row for row in rows if int(row["fold"]) == fold]
+        sides = {split: [row["recording"] for row in of_fold if row["split"] == split] for split in SPLITS}
+    except (KeyError, ValueError) as error:
+        raise DamagedError(path, error) from error
+    if empty := [split for split, names in sides.items() if not names]:
+        raise DamagedError(path, f"fold {fold} has no recording on its {empty[0]} side")
+    return sides
 
 
 def absent_stages(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]]) -> list[str]:

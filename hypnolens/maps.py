@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from hypnolens.tensors import opened
+from hypnolens.tensors import opened, write_tensors
 
 DEFAULT = "layer-integrated-gradients"
 """The method whose maps are shown first; see `hypnolens.attributions.attribute` for all."""
@@ -56,7 +55,7 @@ def neighbours_part(context: np.ndarray) -> np.ndarray:
 
 
 def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
-    """Write maps as safetensors; a map is kept as float16 shares of its maximum, and the maximum as float32."""
+    """Write maps; a map is kept as float16 shares of its maximum, and the maximum as float32."""
     tensors = {}
     for one in recordings:
         tensors[f"{one.recording}/context"] = one.context.astype(np.float32)
@@ -68,7 +67,7 @@ def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
             tensors[f"{one.recording}/{method}/shares"] = shares.astype(np.float16)
             tensors[f"{one.recording}/{method}/peak"] = peak.astype(np.float32)
     index = [{"recording": r.recording, "subject": r.subject, "methods": list(r.maps)} for r in recordings]
-    save_file(tensors, path, {"recordings": json.dumps(index)})
+    write_tensors(tensors, {"recordings": json.dumps(index)}, path)
 
 
 def read_maps(path: Path, *, recording: str | None = None, maps: bool = True) -> list[RecordingMaps]:
@@ -76,21 +75,20 @@ def read_maps(path: Path, *, recording: str | None = None, maps: bool = True) ->
 
     Raises
     ------
-    HypnolensError
-        The file is damaged.
+    DamagedError
+        The file is damaged; of what is not read nothing is said.
     """
     with opened(path) as file:
         found = []
-        for entry in json.loads(file.metadata()["recordings"]):
+        for entry in json.loads(file.texts["recordings"]):
             name, methods = entry["recording"], entry["methods"] if maps else ()
             if recording not in (None, name):
                 continue
             given = {
-                method: file.get_tensor(f"{name}/{method}/shares").astype(np.float32)
-                * file.get_tensor(f"{name}/{method}/peak")
+                method: file[f"{name}/{method}/shares"].astype(np.float32) * file[f"{name}/{method}/peak"]
                 for method in methods
             }
-            rows = {method: file.get_tensor(f"{name}/{method}/rows") for method in methods}
-            context, sample = file.get_tensor(f"{name}/context"), file.get_tensor(f"{name}/sample")
+            rows = {method: file[f"{name}/{method}/rows"] for method in methods}
+            context, sample = file[f"{name}/context"], file[f"{name}/sample"]
             found.append(RecordingMaps(name, entry["subject"], context, sample, rows, given))
         return found

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from hypnolens.devices import pick_device
-from hypnolens.errors import HypnolensError
+from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
 
 SHIPPED = Path(__file__).parent / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use.safetensors"
@@ -33,6 +33,9 @@ NEEDED = ("name", "caution", "usual", "weights_sha256", "experiment", "sampling_
 
 ALIKE = ("normalisation", "across_gaps", "window", "model")
 """Keys of an experiment by which a network sees a night; networks that stage together must not differ in them."""
+
+MOST_PACKED = 20
+"""Times its own size to which an archive's networks may unpack. Weights give way by a tenth, a card to a tenth."""
 
 UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 """What reading an archive raises that is damaged, encrypted, or packed in a way that Python does not know."""
@@ -51,8 +54,8 @@ def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path:
     """Write weights and card.
 
     The card needs the keys ``experiment`` and ``sampling_rate_hz``, from which the network is built again. `FORMAT`,
-    the number of parameters and the SHA-256 of the weights are added, and, of a SE-ResNet, the step and receptive
-    field of a cell of the feature map in samples.
+    the number of parameters and the SHA-256 of the weights are added, of a SE-ResNet the step and receptive field of a
+    cell of the feature map in samples, and the SHA-256 of all that (``card_sha256``).
     """
     # Some of braindecode's networks have one tensor under two names, which safetensors refuses: copies have none.
     # Written by us, as safetensors gives its files to their owner alone.
@@ -62,7 +65,25 @@ def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path:
     if isinstance(model, SEResNetBiLSTM):
         _, step, field = cell_geometry(model)
         card |= {"cell_step": step, "cell_field": field}
+    card["card_sha256"] = _sha256(_canonical(card))
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a card of `write_model`.
+
+    Raises
+    ------
+    DamagedError
+        It is damaged, or without its checksum.
+    """
+    try:
+        card = _card(path.read_bytes())
+        if card.pop("card_sha256", None) != _sha256(_canonical(card)):
+            raise ValueError("it does not have its SHA-256, or an older hypnolens wrote it")
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedError(path, error) from error
+    return card
 
 
 def read_model(weights: Path, card: Path) -> SEResNetBiLSTM:
@@ -82,15 +103,15 @@ def read_network(weights: Path, card: Path, build: Callable[[Mapping[str, Any], 
 
     Raises
     ------
-    HypnolensError
-        The files are damaged or do not belong together.
+    DamagedError
+        The files are damaged or do not belong together. Where training left its checkpoint, making them again repeats
+        no pass.
     """
-    remedy = "delete it and run again, it is trained anew"
+    made = read_card(card)
     try:
-        return _network(weights.read_bytes(), _card(card.read_bytes()), build)
+        return _network(weights.read_bytes(), made, build)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise HypnolensError(f"{weights}: damaged ({reason}); {remedy}") from error
+        raise DamagedError(weights, error) from error
 
 
 def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
@@ -173,10 +194,18 @@ def _in_archive(path: Path) -> dict[str, tuple[bytes, bytes]]:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in map(PurePosixPath, archive.namelist()) if name.name == "model.safetensors"]
         names.sort(key=lambda name: _number(name.parent.name))
-        return {
-            f"{path}/{name}": (archive.read(str(name)), archive.read(str(name.with_name("model.json"))))
-            for name in names
-        }
+        pairs = {name: [archive.getinfo(str(file)) for file in (name, name.with_name("model.json"))] for name in names}
+        if sum(entry.file_size for pair in pairs.values() for entry in pair) > MOST_PACKED * path.stat().st_size:
+            raise HypnolensError(f"{path}: no release unpacks to {MOST_PACKED} times its size; give a whole one")
+        return {f"{path}/{name}": (_entry(archive, pair[0]), _entry(archive, pair[1])) for name, pair in pairs.items()}
+
+
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """The bytes of an entry, and no more of them than it says that it has."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack all that they are given
+        raise NotImplementedError("packed in a way that releases are not")
+    with archive.open(entry) as file:
+        return file.read(entry.file_size)
 
 
 def _network(
@@ -207,3 +236,8 @@ def _number(folder: str) -> tuple[int, str]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _canonical(card: Mapping[str, Any]) -> bytes:
+    """A card in the one form of which a checksum is taken."""
+    return json.dumps(json.loads(json.dumps(card)), sort_keys=True).encode()

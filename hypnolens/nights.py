@@ -3,16 +3,16 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
 from scipy.signal import welch
 
 from hypnolens.alignment import SPECTRUM
 from hypnolens.epochs import Epochs
 from hypnolens.maps import RecordingMaps, neighbours_part
-from hypnolens.tensors import opened
+from hypnolens.tensors import opened, write_tensors
 
 HIGHEST_HZ = 30.0
 """Upper edge of the spectrogram: EEG of sleep has little above it."""
@@ -90,14 +90,15 @@ def night_strip(
 
 
 def write_night_strip(strip: NightStrip, path: Path) -> None:
-    """Write a night as safetensors."""
+    """Write a night as tensors, with texts beside them."""
     values = asdict(strip)
     texts = {name: json.dumps(values.pop(name)) for name in TEXTS}
-    save_file({name: np.ascontiguousarray(array) for name, array in values.items()}, path, texts)
+    write_tensors(values, texts, path)
 
 
 def read_night(path: Path) -> NightStrip:
     """Read what `write_night_strip` wrote; a damaged file is refused as by `hypnolens.tensors.opened`."""
     with opened(path) as file:
-        texts = {name: json.loads(file.metadata()[name]) for name in TEXTS}
-        return NightStrip(**texts, **{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        texts = {name: json.loads(file.texts[name]) for name in TEXTS}
+        values: dict[str, Any] = {name: file[name] for name in file.sha256_of}
+        return NightStrip(**texts, **values)

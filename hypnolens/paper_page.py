@@ -8,9 +8,9 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from hypnolens.paper import Study
-from hypnolens.reporting import DATASET_FIGURES, anchor, caption, read_json, show_figure, show_heading, show_table
+from hypnolens.reporting import DATASET_FIGURES, anchor, caption, show_figure, show_heading, show_table
 from hypnolens.tables import read_texts
-from hypnolens.tsv import read_rows
+from hypnolens.tsv import read_json, read_rows
 
 PAPER = "Sharma et al. 2023, [arXiv 2309.07156](https://arxiv.org/abs/2309.07156)"
 

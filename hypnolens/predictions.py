@@ -8,6 +8,7 @@ import pandas as pd
 
 from hypnolens.epochs import Epochs
 from hypnolens.errors import HypnolensError
+from hypnolens.parquet import read_parquet
 from hypnolens.stages import CODE, STAGES
 
 PROBABILITIES = [f"p_{stage}" for stage in STAGES]
@@ -37,14 +38,9 @@ def read_predictions(paths: Iterable[str | Path]) -> pd.DataFrame:
     Raises
     ------
     HypnolensError
-        A file is damaged, or an epoch was predicted twice.
+        A file is damaged (`DamagedError`), or an epoch was predicted twice.
     """
-    frames = []
-    for number, path in enumerate(paths):
-        try:
-            frames.append(pd.read_parquet(path).assign(fold=number))
-        except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
-            raise HypnolensError(f"{path}: damaged ({error}); delete it and run again") from error
+    frames = [read_parquet(path).assign(fold=number) for number, path in enumerate(paths)]
     predictions = pd.concat(frames, ignore_index=True)
     twice = predictions.duplicated(["recording", "epoch_index"])
     if twice.any():

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from hypnolens.cards import model_card
-from hypnolens.errors import HypnolensError
+from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.metrics import confusion_matrix, scores, without_nan
-from hypnolens.models import SHIPPED
+from hypnolens.models import SHIPPED, read_card
 from hypnolens.predictions import codes, read_predictions
 from hypnolens.stages import STAGES
-from hypnolens.tsv import read_rows
+from hypnolens.tsv import checked_table, read_json, read_rows
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Time of every entry, so that the same files give the same bytes: the first that the format knows."""
@@ -92,12 +92,12 @@ def write_release(
     project
         Files of hypnolens to add, under their names from ``root``.
     """
-    read = [json.loads(card.read_text(encoding="utf-8")) for card in cards]
-    whole = json.loads(metrics.read_text(encoding="utf-8"))
+    read = [read_card(card) for card in cards]
+    whole = read_json(metrics)
     shared = read[0]["kind"] in OPEN
     content: dict[str, bytes] = {}
     for number, (model, card, its) in enumerate(zip(models, read, predictions, strict=True)):
-        content[f"fold-{number}/model.safetensors"] = model.read_bytes()
+        content[f"fold-{number}/model.safetensors"] = _weights(model, card)
         found = {"metrics": _scores(its), "metrics_of_all_folds": {key: whole[key] for key in SUMMARY}}
         content[f"fold-{number}/model.json"] = _json({**_anonymous(card), **found})
         if shared:
@@ -105,7 +105,7 @@ def write_release(
     use, also = USE.format(file=path.name), BESIDE if shared else BESIDE_CLOSED
     content["MODEL_CARD.md"] = model_card(read[0], whole, n_folds=len(read), use=use, also=also).encode()
     content["metrics.json"] = _json(whole)
-    content["folds.tsv"] = folds.read_bytes()
+    content["folds.tsv"] = checked_table(folds).encode()
     content["recordings.tsv"] = _columns(recordings, (*PUBLIC, *STAGES) if shared else PUBLIC)
     content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in project}
     sums = [f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)]
@@ -134,6 +134,13 @@ def ship(release: Path, folder: Path) -> None:
     shipped.with_suffix(".json").write_bytes(_json(card))
     said = model_card(card, metrics, n_folds=metrics["n_folds"], use=USE_SHIPPED, also=BESIDE_SHIPPED)
     shipped.with_suffix(".md").write_text(said, encoding="utf-8")
+
+
+def _weights(path: Path, card: Mapping[str, Any]) -> bytes:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != card["weights_sha256"]:
+        raise DamagedError(path, "its SHA-256 is not the one in the card")
+    return content
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -1,6 +1,5 @@
 """The report: a notebook executed by papermill, exported as one page that needs nothing from elsewhere."""
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,15 @@ import pandas as pd
 import papermill
 from IPython.display import HTML, Image, Markdown, display
 from nbconvert import HTMLExporter
+from papermill.exceptions import PapermillExecutionError
 
 from hypnolens.datasets.origins import ORIGINS
+from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.folds import Fold, absent_stages, read_folds
+from hypnolens.jobs import by_run
 from hypnolens.stages import STAGES
-from hypnolens.tables import OVERALL, score_table, stage_table
-from hypnolens.tsv import read_rows
+from hypnolens.tables import OVERALL, read_table, score_table, stage_table
+from hypnolens.tsv import read_json, read_rows
 
 STYLE = (
     "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } "
@@ -68,6 +70,15 @@ FIGURES = {
 }
 
 
+TOOK = (
+    "Snakemake's benchmark files, each of the last time that a job ran to its end. `wall_s`: seconds from beginning to "
+    "end (`passes_s`: of the training passes alone, those before a kill as well); `memory_mb`: largest resident memory "
+    "that was seen; `cpu_s`: CPU time, which lacks up to half a minute at the end of a longer job. Jobs shorter than a "
+    "second end before memory and CPU time can be seen. A line a fold is in `fold_costs.tsv`."
+)
+"""What the columns of the last section mean."""
+
+
 class Page:
     """The sections of a dataset's report, each displayed when it is called in the notebook.
 
@@ -95,7 +106,8 @@ class Page:
 
     def head(self) -> None:
         """Title, origin of the data, and contents."""
-        contents = ["Scores", "Time", "Recordings", "Folds", *(f"Experiment {name}" for name in self.shown), "Methods"]
+        contents = ["Scores", "Time", "Recordings", "Folds", *(f"Experiment {name}" for name in self.shown)]
+        contents += ["Methods", "What it took"]
         links = " · ".join(f"[{title}](#{anchor(title)})" for title in contents)
         display(Markdown(f"# Sleep stages of {self.dataset}\n\n{self._origin()}\n\n{links}"))
 
@@ -126,7 +138,7 @@ class Page:
         if not self.trained:
             display(Markdown("No network of hypnolens's own was trained."))
             return
-        show_table(pd.read_table(self.reports / "tables" / "cost.tsv"))
+        show_table(read_table(self.reports / "tables" / "cost.tsv"))
         if len(self.trained) > 1:
             show_figure(self.reports / "figures" / "cost.png")
         display(
@@ -230,23 +242,47 @@ class Page:
             merged = {**card["experiment"], **card["made"]}
             show_table(pd.DataFrame({"key": list(merged), "value": [str(value) for value in merged.values()]}))
 
+    def took(self) -> None:
+        """Time and memory of all jobs, and of a fold of each run."""
+        show_heading("What it took")
+        made = [card["made"] for card in self.cards.values()]
+        machines = {f"{one['processor']}, GPU {one.get('gpu', 'unknown')}, {one['platform']}" for one in made}
+        display(
+            Markdown(
+                f"Fold 0 of each run was made on {' or on '.join(sorted(machines))}. Other jobs may have run "
+                "elsewhere, and times depend on what else the machine did."
+            )
+        )
+        tables = self.reports / "tables"
+        display(Markdown("A fold of each run: medians over its folds, of memory the highest; all folds together last."))
+        show_table(pd.DataFrame(by_run(read_rows(tables / "fold_costs.tsv"))))
+        display(Markdown("All jobs by rule, downloads and simulation left out:"))
+        show_table(pd.DataFrame(read_rows(tables / "jobs.tsv")))
+        display(Markdown(f"*{TOOK}*"))
+
 
 def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> None:
     """Execute a notebook with parameters, in the folder in which this runs.
 
     Raises
     ------
+    HypnolensError
+        A file that it shows is damaged.
     papermill.exceptions.PapermillExecutionError
-        A cell failed; the notebook up to it is kept.
+        A cell failed for another reason; the notebook up to it is kept.
     """
     # A kernel of the same name that the user installed elsewhere must not run in place of this environment's.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # Snakemake hides PYTHONPATH from jobs in conda environments, and hypnolens is installed in none of them.
     path = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    papermill.execute_notebook(
-        template, notebook, parameters=dict(parameters), kernel_name="python3", progress_bar=False, log_output=False
-    )
+    run: dict[str, Any] = {"kernel_name": "python3", "progress_bar": False, "log_output": False}
+    try:
+        papermill.execute_notebook(template, notebook, parameters=dict(parameters), **run)
+    except PapermillExecutionError as error:  # which knows what the kernel raised by its name
+        if error.ename in (DamagedError.__name__, HypnolensError.__name__):
+            raise HypnolensError(error.evalue) from None
+        raise
 
 
 def export(notebook: Path, html: Path, *, title: str) -> None:
@@ -298,8 +334,3 @@ def caption(figure: str, card: Mapping[str, Any]) -> str:
     selected = card["experiment"].get("protocol") == "test-selected"
     chosen = "on the test fold itself, which flatters" if selected else "on validation subjects, never on test subjects"
     return FIGURES[figure].format(**seconds, chosen=chosen)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of JSON."""
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,15 +1,64 @@
-"""Tab-separated tables: the project's own, and those that a user wrote, read or refused in one sentence."""
+"""Text files: tables and JSON, the project's own and those that a user wrote, read or refused in one sentence.
+
+They have no checksums, so that people may edit them. Of damage to the project's own a cut in the middle of a line is
+noticed, and what is no table any more; another digit, or lines gone from the end, are not.
+"""
 
 import csv
+import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypnolens.errors import DamagedError
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a table that the project wrote."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a table that the project wrote; a damaged one is refused as by `checked_table`."""
+    return list(csv.DictReader(io.StringIO(checked_table(path), newline=""), delimiter="\t"))
+
+
+def checked_table(path: str | Path) -> str:
+    """Text of a table that the project wrote: it has a header, as many cells in every line, and ends with a line's end.
+
+    Raises
+    ------
+    DamagedError
+        It is damaged.
+    """
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-8")
+        header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t") if text else [[]]
+        if not header or not all(header):
+            raise ValueError("it has no header")
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(header):
+                raise ValueError(f"line {number} has {len(row)} cells, the header {len(header)}")
+        if not text.endswith("\n"):
+            raise ValueError("it ends in the middle of a line")
+    except (ValueError, csv.Error) as error:
+        raise DamagedError(path, error) from error
+    return text
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """What a file of JSON that the project wrote says.
+
+    Raises
+    ------
+    DamagedError
+        It is damaged.
+    """
+    content = Path(path).read_bytes()
+    try:
+        said = json.loads(content)
+        if not isinstance(said, dict):
+            raise ValueError("it is no JSON object")
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(path, error) from error
+    return said
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,7 +9,8 @@ from scipy.signal import welch
 from scipy.stats import kurtosis
 
 from hypnolens.epochs import Epochs
-from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.errors import RecordingError, again
+from hypnolens.parquet import read_parquet
 from hypnolens.quality import FLAT_UV
 from hypnolens.spectrum import BANDS_HZ, SEGMENT_S
 from hypnolens.windows import window_positions
@@ -102,19 +103,14 @@ def read_features(path: Path, recordings: Sequence[Epochs]) -> list[np.ndarray]:
     HypnolensError
         The file is damaged, or was made of other epochs.
     """
-    names = [epochs.recording for epochs in recordings]
-    try:
-        columns = ["recording", "epoch_index", *OWN]
-        table = pd.read_parquet(path, columns=columns, filters=[("recording", "in", names)])
-    except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
-        reason = str(error).splitlines()[0]
-        raise HypnolensError(f"{path}: damaged ({reason}); delete it and run again") from error
-    parts = dict(list(table.groupby("recording")))
+    table = read_parquet(path)
+    wanted = table["recording"].isin([epochs.recording for epochs in recordings])
+    parts = dict(list(table[wanted].groupby("recording")))
     joined = []
     for epochs in recordings:
         part = parts.get(epochs.recording)
         if part is None or not np.array_equal(part["epoch_index"], epochs.epoch_index):
-            raise RecordingError(epochs.recording, f"{path} has features of other epochs", "delete it and run again")
+            raise RecordingError(epochs.recording, f"{path} has features of other epochs", again(path))
         joined.append(with_neighbours(part[list(OWN)].to_numpy(np.float32), epochs.epoch_index))
     return joined
 

@@ -3,11 +3,9 @@
 All that depends on options is read from the description of `hypnolens.architecture`. The traces are no data.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import FULL_WIDTH, new
+from hypnolens.tsv import read_json
 
 CNN, CONTEXT, HEAD, SQUEEZE, PLAIN, FRAME = "#A6CDE8", "#FBE6B4", "#BFA8CE", "#EE9A57", "white", "#F3F3F3"
 """Colours of the parts; what a colour stands for is also written on it."""
@@ -117,7 +116,7 @@ class _Pen:
 
 def draw(architecture: str) -> Figure:
     """Draw from the file with what `hypnolens.architecture.describe` gives."""
-    network = json.loads(Path(architecture).read_text(encoding="utf-8"))
+    network = read_json(architecture)
     rows = _rows(network)
     recurrent = min(network["bilstm"]["layers"], ALL_LAYERS) if network["bilstm"] else 0
     linear = len(network["head"]["layers"])

@@ -1,17 +1,17 @@
 """Attribution against frequency band, by stage."""
 
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
+from hypnolens.tables import read_table
 
 
 def draw(bands: str) -> Figure:
     """Draw from ``bands.tsv`` of the tables."""
-    table = pd.read_table(bands)
+    table = read_table(bands)
     methods = list(dict.fromkeys(table["method"]))
     names = list(dict.fromkeys(table["band"]))
     reach = max(0.1, float(np.abs(np.log2(table["preference"])).max()))

@@ -1,19 +1,17 @@
 """Confusion matrix: counts, and per cent of each true stage."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
+from hypnolens.tsv import read_json
 
 
 def draw(metrics: str) -> Figure:
     """Draw from ``metrics.json``."""
-    values = json.loads(Path(metrics).read_text(encoding="utf-8"))
+    values = read_json(metrics)
     counts = np.array(values["confusion_matrix"])
     totals = counts.sum(axis=1, keepdims=True)
     share = np.divide(100.0 * counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)

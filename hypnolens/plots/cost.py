@@ -1,10 +1,10 @@
 """Macro-F1 against the time of a training pass: strides and both samplings."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from hypnolens.plots.style import new
+from hypnolens.tables import read_table
 
 MARKERS = {
     "shared": ("o", "#0072B2", "one CNN run an epoch"),
@@ -14,7 +14,7 @@ MARKERS = {
 
 def draw(cost: str) -> Figure:
     """Draw from ``cost.tsv``."""
-    table = pd.read_table(cost)
+    table = read_table(cost)
     several = table["stride"].nunique() > 1  # one number beside every point says nothing, and they overlap
     figure, axis = new(3.2, width=5.6)
     for sampling, rows in table.groupby("sampling"):

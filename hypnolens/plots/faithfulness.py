@@ -1,9 +1,9 @@
 """Deletion and insertion curves: the stage's probability as an epoch goes, or comes, piece by piece."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from hypnolens.plots.style import new
+from hypnolens.tables import read_table
 
 COLOURS = {
     "layer-integrated-gradients": "#D55E00", "grad-cam": "#CC79A7", "layer-cam": "#E69F00",
@@ -14,7 +14,7 @@ COLOURS = {
 
 def draw(curves: str) -> Figure:
     """Draw from ``curves.tsv`` of the tables."""
-    table = pd.read_table(curves)
+    table = read_table(curves)
     figure, axes = new(3.4, ncols=2, sharey=True)
     for axis, column in zip(axes, ("deletion", "insertion"), strict=True):
         for order, colour in COLOURS.items():

@@ -1,17 +1,17 @@
 """Training curves of all folds: loss, and validation macro-F1 with the pass that was kept."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hypnolens.plots.style import new
+from hypnolens.tables import read_table
 
 TRAIN, VALIDATION = "#0072B2", "#D55E00"
 
 
 def draw(histories: list[str]) -> Figure:
     """Draw from ``history.tsv`` of every fold."""
-    tables = [pd.read_table(path) for path in histories]
+    tables = [read_table(path) for path in histories]
     figure, (left, right) = new(2.8, ncols=2)
     strength = max(0.25, 0.9 / len(tables) ** 0.5)
     for number, table in enumerate(tables):

@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
+from hypnolens.tables import read_table
 
 
 def draw(embedding: str) -> Figure:
     """Draw from the table of `hypnolens.embedding.embed_recordings`."""
-    table = pd.read_table(embedding)
+    table = read_table(embedding)
     mosaic = [
         ["all", "all", STAGES[0], STAGES[1]],
         ["all", "all", STAGES[2], STAGES[3]],

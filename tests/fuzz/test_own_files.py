@@ -1,22 +1,34 @@
 """Files that hypnolens itself wrote and somebody changed or passed on: damage is noticed, and no code is run."""
 
 import ast
+import hashlib
 import logging
 import os
 import pickle
 import random
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from hypnolens import configuration
 from hypnolens.checkpoints import read_checkpoint, write_checkpoint
-from hypnolens.epochs import read_epochs, write_epochs
-from hypnolens.errors import HypnolensError
-from hypnolens.models import SHIPPED, load_models
+from hypnolens.epochs import read_epochs, read_hypnograms, write_epochs, write_hypnograms
+from hypnolens.errors import ConfigurationError, DamagedError, HypnolensError, RecordingError
+from hypnolens.explanations import Explained, read_explained, write_explained
+from hypnolens.folds import read_folds
+from hypnolens.maps import DEFAULT, RecordingMaps, read_maps, write_maps
+from hypnolens.model import build
+from hypnolens.models import SHIPPED, load_models, read_network, write_model
+from hypnolens.nights import NightStrip, read_night, write_night_strip
+from hypnolens.parquet import write_parquet
 from hypnolens.predictions import read_predictions
+from hypnolens.tables import read_table, read_texts
+from hypnolens.tsv import read_json, read_rows, write_rows
 from tests.conftest import ROOT, make_epochs, make_predictions
 
 
@@ -67,6 +79,11 @@ def _same(state) -> bool:
     )
 
 
+def _with_checksum(path):
+    """As `write_checkpoint` would have left it: nobody is kept out by a checksum that anybody can make."""
+    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
+
+
 @pytest.mark.parametrize("form", ["zip", "before torch 1.6", "pickle"])
 def test_a_checkpoint_runs_no_code(tmp_path, caplog, form):
     path, sign = tmp_path / "c.pt", tmp_path / "sign"
@@ -75,6 +92,7 @@ def test_a_checkpoint_runs_no_code(tmp_path, caplog, form):
         path.write_bytes(pickle.dumps(state))
     else:
         torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
+    _with_checksum(path)
     assert read_checkpoint(path, "k", "fold 3") is None
     assert not sign.exists()
     assert [r.getMessage() for r in caplog.records if r.getMessage().startswith("fold 3: checkpoint discarded: it is")]
@@ -92,28 +110,47 @@ def test_a_checkpoint_that_ends_early_is_discarded_and_named(checkpoint, caplog)
         assert record.levelno == logging.WARNING and record.getMessage().startswith("fold 3: checkpoint discarded")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="torch does not look at the checksums of its archive; zipfile.ZipFile(path).testzip() does"
-)
 def test_a_flipped_bit_of_a_checkpoint_is_noticed(checkpoint):
     raw, chance = checkpoint.read_bytes(), random.Random(0)
     for _ in range(100):
         checkpoint.write_bytes(_flipped(raw, chance))
-        state = read_checkpoint(checkpoint, "k", "fold 3")
-        assert state is None or _same(state)
+        assert read_checkpoint(checkpoint, "k", "fold 3") is None
+
+
+def test_a_flipped_bit_of_a_checkpoints_directory_is_noticed(checkpoint):
+    """torch alone takes an entry that the directory calls a folder for an empty one, and leaves its tensor unset."""
+    raw = checkpoint.read_bytes()
+    begin = raw.index(b"PK\x01\x02")
+    for place in range(begin, len(raw)):
+        checkpoint.write_bytes(raw[:place] + bytes([raw[place] ^ 16]) + raw[place + 1 :])
+        assert read_checkpoint(checkpoint, "k", "fold 3") is None
 
 
 @pytest.mark.parametrize("state", [[1], 3, {}, {"key": "another"}])
 def test_what_is_no_checkpoint_is_discarded(tmp_path, state):
     torch.save(state, tmp_path / "c.pt")
+    _with_checksum(tmp_path / "c.pt")
     assert read_checkpoint(tmp_path / "c.pt", "k", "fold 3") is None
 
 
-@pytest.mark.xfail(strict=True, reason="what the key stands beside is looked at outside of the try")
 @pytest.mark.parametrize("state", [{}, {"progress": 3}, {"progress": {"history": None, "step": 1}}])
 def test_a_checkpoint_that_lacks_its_progress_is_discarded(tmp_path, state):
     torch.save({"key": "k", **state}, tmp_path / "c.pt")
+    _with_checksum(tmp_path / "c.pt")
     assert read_checkpoint(tmp_path / "c.pt", "k", "fold 3") is None
+
+
+def _flips(path, read, *, n=100):
+    """Flip bits of a file, one at a time: each is refused in a line that names it and says how to make it again."""
+    raw, chance = path.read_bytes(), random.Random(0)
+    for _ in range(n):
+        path.write_bytes(_flipped(raw, chance))
+        with pytest.raises(DamagedError) as caught:
+            read(path)
+        _one_line(caught.value, path)
+        assert f"`snakemake --force {path}`" in str(caught.value)
+    path.write_bytes(raw)
+    read(path)
 
 
 # Epochs and predictions
@@ -150,26 +187,75 @@ def test_a_damaged_header_of_epochs_is_refused_or_harmless(epochs):
                 assert len(found.signal) == len(found.stage) == len(found.epoch_index)
 
 
-@pytest.mark.xfail(strict=True, reason="safetensors has no checksum, and write_epochs adds none")
-def test_a_flipped_bit_of_epochs_is_noticed(epochs):
-    raw, chance = epochs.read_bytes(), random.Random(0)
-    before = read_epochs(epochs)
-    for _ in range(50):
-        epochs.write_bytes(_flipped(raw, chance))
-        try:
-            found = read_epochs(epochs)
-        except HypnolensError as error:
-            _one_line(error, epochs)
-        else:
-            for name, value in vars(before).items():
-                assert np.array_equal(getattr(found, name), value), name
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_flipped_bit_of_epochs_is_noticed(epochs, mapped):
+    _flips(epochs, lambda path: read_epochs(path, mapped=mapped))
+
+
+def test_stages_are_read_without_the_signal_and_not_believed_where_they_are_damaged(epochs):
+    raw = epochs.read_bytes()
+    before = read_epochs(epochs, signal=False)
+    epochs.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))  # safetensors puts int32 first and int8 last
+    with pytest.raises(DamagedError, match="'stage' does not have"):
+        read_epochs(epochs, signal=False)
+    middle = raw.index(make_epochs([0, 1, 2, 3, 4] * 4).signal.tobytes()) + 1000
+    epochs.write_bytes(raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :])
+    assert np.array_equal(read_epochs(epochs, signal=False).stage, before.stage)
+    with pytest.raises(DamagedError, match="'signal' does not have"):
+        read_epochs(epochs)
+
+
+def _texts_swapped(path):
+    """A file whose tensors are all as they were, and whose header says something else."""
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b'"night": "1"', b'"night": "2"'))
+    assert path.read_bytes() != raw
+
+
+def test_what_the_header_says_is_not_believed_without_its_checksum(epochs):
+    _texts_swapped(epochs)
+    with pytest.raises(DamagedError, match="the header does not have its SHA-256"):
+        read_epochs(epochs, signal=False)
+
+
+def _maps_of(name):
+    maps = np.random.default_rng(0).random((4, 300)).astype(np.float32)
+    return RecordingMaps(name, "s", np.ones((6, 3), np.float32), np.arange(3), {DEFAULT: np.arange(4)}, {DEFAULT: maps})
+
+
+def test_a_flipped_bit_of_maps_is_noticed(tmp_path):
+    path = tmp_path / "maps.safetensors"
+    write_maps([_maps_of("a"), _maps_of("b")], path)
+    _flips(path, read_maps)
+
+
+def test_a_flipped_bit_of_hypnograms_is_noticed(tmp_path):
+    path = tmp_path / "hypnograms.safetensors"
+    write_hypnograms(np.arange(60, dtype=np.int8).reshape(3, 20), path)
+    _flips(path, read_hypnograms)
+
+
+def test_a_flipped_bit_of_an_explained_epoch_is_noticed(tmp_path):
+    path = tmp_path / "explained.safetensors"
+    numbers = {"epoch_index": 3, "onset_s": 90.0, "fold": 0, "probability": 0.9, "context": 0.1, "rate": 100.0}
+    words = {"group": "clearest", "stage": "N2", "stage_true": "N2", "recording": "a", "subject": "s"}
+    signal = np.arange(3000, dtype=np.float32)
+    write_explained([Explained(**words, **numbers, events=[], signal=signal, maps={DEFAULT: signal})], path)
+    _flips(path, read_explained)
+
+
+def test_a_flipped_bit_of_a_night_is_noticed(tmp_path):
+    path = tmp_path / "night.safetensors"
+    arrays = ("onset_s", "stage_true", "stage_pred", "frequency_hz", "power_db", "bands", "context")
+    write_night_strip(NightStrip("a", DEFAULT, ["delta"], **{name: np.arange(9.0) for name in arrays}), path)
+    _flips(path, read_night)
 
 
 @pytest.fixture
 def predictions(tmp_path):
     path = tmp_path / "predictions.parquet"
     stages = ["W", "N1", "N2", "N3", "R"] * 100
-    make_predictions([(stage, stage, 0.9) for stage in stages]).to_parquet(path, index=False)
+    write_parquet(make_predictions([(stage, stage, 0.9) for stage in stages]), path)
     return path
 
 
@@ -181,18 +267,109 @@ def test_predictions_that_end_early_are_refused(predictions):
         _one_line(caught.value, predictions)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="parquet is written without checksums, and pyarrow's messages have several lines"
-)
 def test_a_flipped_bit_of_predictions_is_noticed(predictions):
-    raw, chance = predictions.read_bytes(), random.Random(0)
-    before = read_predictions([predictions])
-    for _ in range(100):
-        predictions.write_bytes(_flipped(raw, chance))
-        try:
-            assert read_predictions([predictions]).equals(before)
-        except HypnolensError as error:
-            _one_line(error, predictions)
+    _flips(predictions, lambda path: read_predictions([path]))
+
+
+def test_predictions_of_an_older_hypnolens_are_refused(predictions):
+    pd.read_parquet(predictions).to_parquet(predictions, index=False)
+    with pytest.raises(DamagedError, match="does not have its SHA-256"):
+        read_predictions([predictions])
+    frame = pd.read_parquet(predictions)
+    frame.attrs = {}
+    frame.to_parquet(predictions, index=False)
+    with pytest.raises(DamagedError, match="it has no checksum"):
+        read_predictions([predictions])
+
+
+def test_the_same_predictions_are_the_same_bytes_and_read_by_pandas(predictions, tmp_path):
+    frame = read_predictions([predictions])
+    write_parquet(frame, tmp_path / "again.parquet")
+    assert (tmp_path / "again.parquet").read_bytes() == predictions.read_bytes()
+    assert pd.read_parquet(predictions).equals(frame) and not frame.attrs
+
+
+# Tables and JSON, which have no checksum
+
+ROWS = [{"recording": "a", "epochs": 10, "flags": "none"}, {"recording": "b", "epochs": 200, "flags": "flat=2"}]
+
+
+@pytest.mark.parametrize("read", [read_rows, read_table, read_texts])
+def test_a_table_that_ends_in_the_middle_of_a_line_is_refused(tmp_path, read):
+    path = tmp_path / "t.tsv"
+    write_rows(path, list(ROWS[0]), [{**row, "flags": row["epochs"]} for row in ROWS])
+    raw = path.read_bytes()
+    for end in range(len(raw)):
+        path.write_bytes(raw[:end])
+        if raw[:end].endswith(b"\n"):
+            assert len(read(path)) == raw[:end].count(b"\n") - 1
+            continue
+        with pytest.raises(DamagedError) as caught:
+            read(path)
+        _one_line(caught.value, path)
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\n", b"a\tb\n1\n", b"a\tb\n1\t2\t3\n", b"\n", b"a\t\n1\t2\n", b"a\n\x00\x1b[2J\tx\n"]
+)
+def test_what_is_no_table_is_refused(tmp_path, text):
+    path = tmp_path / "t.tsv"
+    path.write_bytes(text)
+    for read in (read_rows, read_table, read_texts):
+        with pytest.raises(DamagedError) as caught:
+            read(path)
+        _one_line(caught.value, path)
+
+
+def test_a_column_of_numbers_holds_numbers(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("recording\taccuracy\na\t0.5\nb\tnan\n")
+    assert read_table(path)["accuracy"].isna().tolist() == [False, True]
+    path.write_text("recording\taccuracy\na\t0.5\nb\tq.5\n")
+    with pytest.raises(DamagedError, match="not every accuracy is a number"):
+        read_table(path)
+
+
+def test_folds_without_a_side_are_refused(tmp_path):
+    path = tmp_path / "folds.tsv"
+    rows = [{"recording": name, "subject": name, "fold": 0, "split": split}
+            for name, split in (("a", "train"), ("b", "validation"), ("c", "test"))]  # fmt: skip
+    write_rows(path, list(rows[0]), rows)
+    assert read_folds(path, 0) == {"train": ["a"], "validation": ["b"], "test": ["c"]}
+    whole = path.read_text()
+    for text, words in (
+        (whole.replace("c\tc\t0\ttest\n", ""), "no recording on its test side"),
+        (whole.replace("0\tval", "q\tval"), "invalid literal"),
+        (whole.replace("split", "splat"), "it has no 'split'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DamagedError, match=words) as caught:
+            read_folds(path, 0)
+        _one_line(caught.value, path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": ', "{" * 100_000, '{"a": 1}}', "\x00"])
+def test_json_that_is_damaged_is_refused(tmp_path, text):
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    with pytest.raises(DamagedError) as caught:
+        read_json(path)
+    _one_line(caught.value, path)
+
+
+def test_what_no_step_makes_is_not_to_be_made_by_snakemake():
+    assert "snakemake" not in str(DamagedError(ROOT / "config/tables/paper.tsv", "x"))
+    assert "`snakemake --force 'results/a b.tsv'`" in str(DamagedError("results/a b.tsv", "x"))
+
+
+@pytest.mark.parametrize("kind", [HypnolensError, ConfigurationError, lambda text: RecordingError(text, text, text),
+                                  lambda text: DamagedError(text, OSError(text))])  # fmt: skip
+def test_every_error_is_one_printable_line(kind):
+    text = "".join(map(chr, range(0x300))) + "\u2028\udc80\U000e0001"
+    said = str(kind(text))
+    assert said.isprintable() and "\\x1b" in said and "é" in said
+    from_elsewhere = pickle.loads(pickle.dumps(kind(text)))
+    assert str(from_elsewhere) == said and type(from_elsewhere) is type(kind(text))
 
 
 # Models that somebody passed on
@@ -216,6 +393,16 @@ def test_a_flipped_bit_of_weights_is_refused(model):
         with pytest.raises(HypnolensError) as caught:
             load_models(model, ensemble=False)
         _one_line(caught.value, weights)
+
+
+def test_a_flipped_bit_of_a_card_of_the_pipelines_is_noticed(tmp_path):
+    weights, card = tmp_path / "model.safetensors", tmp_path / "model.json"
+    experiment = {**configuration.load({}, ROOT).experiments["demo"], "width": 1, "lstm_hidden": 4}
+    write_model(
+        build(experiment, 100.0), {"experiment": experiment, "sampling_rate_hz": 100.0}, weights=weights, path=card
+    )
+    _flips(card, lambda path: read_network(weights, path, build))
+    _flips(weights, lambda path: read_network(path, card, build), n=30)
 
 
 CARDS = [
@@ -243,6 +430,36 @@ def test_names_in_an_archive_write_nothing_outside(model, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     load_models(path, ensemble=False)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_that_unpacks_to_much_more_than_it_is_is_refused_unread(tmp_path, packed):
+    path = tmp_path / "release.zip"
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        archive.writestr("a/model.safetensors", bytes(200_000_000))
+        archive.writestr("a/model.json", "{}")
+    tracemalloc.start()
+    with pytest.raises(HypnolensError, match="no release unpacks to 20 times its size") as caught:
+        load_models(path, ensemble=False)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    _one_line(caught.value, path)
+    assert most < 5e6
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_an_archive_that_lies_about_what_it_unpacks_to_is_refused(tmp_path, packed):
+    path, n = tmp_path / "release.zip", 50_000_000
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        archive.writestr("model.safetensors", bytes(n))
+        archive.writestr("model.json", "{}")
+    path.write_bytes(path.read_bytes().replace(n.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(HypnolensError):
+        load_models(path, ensemble=False)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5e6
 
 
 # The code itself

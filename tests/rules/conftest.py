@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from hypnolens import configuration
+from hypnolens.parquet import write_parquet
 from tests.conftest import ROOT, write_pair
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -81,7 +82,7 @@ def say(chain, folder, stages):
     for fold, path in enumerate(chain.predictions):
         frame = pd.read_parquet(path)
         paths.append(str(folder / f"{fold}.parquet"))
-        frame.assign(stage_pred=stages(fold, frame)).to_parquet(paths[-1])
+        write_parquet(frame.assign(stage_pred=stages(fold, frame)), paths[-1])
     return paths
 
 

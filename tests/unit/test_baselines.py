@@ -26,6 +26,7 @@ from hypnolens.baselines.band_features import (
 )
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.extraction import extract
+from hypnolens.parquet import write_parquet
 from hypnolens.stages import STAGES
 from tests.conftest import make_epochs, write_hypnogram, write_psg
 
@@ -110,16 +111,16 @@ def test_an_epoch_alone_in_its_recording_does_not_differ_from_its_mean():
 def test_features_read_back_are_those_of_the_epochs(tmp_path):
     recordings = [make_epochs(LABELS, name=name, seed=seed) for seed, name in enumerate(("NA", "b", "a"))]
     path = tmp_path / "features.parquet"
-    pd.concat([table_of(epochs) for epochs in recordings], ignore_index=True).to_parquet(path, index=False)
+    write_parquet(pd.concat([table_of(epochs) for epochs in recordings], ignore_index=True), path)
     assert list(pd.read_parquet(path).columns) == ["recording", "epoch_index", *OWN]
     wanted = [recordings[2], recordings[0]]
     for epochs, found in zip(wanted, read_features(path, wanted), strict=True):
         np.testing.assert_array_equal(found, features_of(epochs))
     for other in (make_epochs(LABELS, name="c"), make_epochs(LABELS[:9], name="a")):
-        with pytest.raises(RecordingError, match=f"{other.recording}: .* features of other epochs; delete it"):
+        with pytest.raises(RecordingError, match=f"{other.recording}: .* features of other epochs; make it again"):
             read_features(path, [other])
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(HypnolensError, match="features.parquet: damaged .*; delete it and run again"):
+    with pytest.raises(HypnolensError, match="features.parquet: damaged .*; make it again with `snakemake --force"):
         read_features(path, wanted)
 
 

@@ -85,7 +85,7 @@ def test_confusions_are_read_as_they_were_written(tmp_path):
 
 def test_a_file_that_is_no_such_table_is_refused(tmp_path):
     (tmp_path / "c.tsv").write_text("subject\tW_W\na\t1\n")
-    with pytest.raises(HypnolensError, match="c.tsv: no column W_N1, .*; delete it"):
+    with pytest.raises(HypnolensError, match="c.tsv: damaged .it has no column W_N1, .*; make it"):
         read_confusions(tmp_path / "c.tsv")
     write_confusions(["a", "a"], _confusions(0.7, 0)[:2], tmp_path / "c.tsv")
     with pytest.raises(HypnolensError, match="a subject on two lines"):

@@ -7,10 +7,13 @@ import sys
 import mne
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from hypnolens.epochs import check_rates, read_epochs, summary, write_epochs
-from hypnolens.errors import DatasetError, RecordingError
+from hypnolens.epochs import check_rates, read_epochs, read_hypnograms, summary, write_epochs, write_hypnograms
+from hypnolens.errors import DamagedError, DatasetError, RecordingError
 from hypnolens.extraction import extract
+from hypnolens.tensors import digest
 from tests.conftest import write_hypnogram, write_pair, write_psg
 
 OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
@@ -99,17 +102,53 @@ def test_a_file_that_is_not_the_published_one_is_flagged(tmp_path):
     assert extract(psg, hypnogram, **{**OPTIONS, "sha1": sha1}).flags == ["other-file=hypnogram"]
 
 
-def test_a_file_of_epochs_that_was_taken_away_says_how_to_make_it(tmp_path):
-    with pytest.raises(RecordingError, match=r"^a: .*a.safetensors does not exist; make it again with `snakemake /"):
-        read_epochs(tmp_path / "a.safetensors")
+def test_a_file_of_epochs_that_is_gone_says_how_to_make_it(tmp_path):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(DamagedError, match=r"^a: .*a.safetensors does not exist; make it again") as found:
+        read_epochs(path)
+    assert f"`snakemake --force {path}`" in str(found.value)
 
 
-def test_a_damaged_file_of_epochs_says_what_to_do(tmp_path):
+@pytest.mark.parametrize("options", [{}, {"mapped": True}, {"signal": False}])
+def test_epochs_of_an_older_hypnolens_are_refused(tmp_path, options):
     path = tmp_path / "a.safetensors"
     write_epochs(extract(*write_pair(tmp_path, "a", "W2"), **OPTIONS), path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RecordingError, match=r"^a: .*damaged.*delete it and make it again with `snakemake /"):
-        read_epochs(path)
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        texts = {name: text for name, text in file.metadata().items() if not name.startswith("sha256")}
+    save_file(tensors, path, texts)
+    with pytest.raises(DamagedError, match="an older hypnolens wrote it"):
+        read_epochs(path, **options)
+
+
+def test_every_way_of_reading_gives_the_same(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_epochs(extract(*write_pair(tmp_path, "a", "W122R"), **OPTIONS), path)
+    whole, mapped, without = (read_epochs(path, **options) for options in ({}, {"mapped": True}, {"signal": False}))
+    np.testing.assert_array_equal(mapped.signal, whole.signal)
+    assert isinstance(mapped.signal, np.memmap) and not mapped.signal.flags.writeable and not without.signal.size
+    assert whole.signal_sha256 == mapped.signal_sha256 == without.signal_sha256 == digest(whole.signal)
+
+
+def test_the_same_epochs_are_the_same_bytes_which_all_may_read(tmp_path):
+    epochs = extract(*write_pair(tmp_path, "a", "W122R"), **OPTIONS)
+    for name in "bc":
+        write_epochs(epochs, tmp_path / name)
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+    (tmp_path / "other").touch()
+    assert (tmp_path / "b").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_hypnograms_come_back_or_are_refused(tmp_path):
+    path = tmp_path / "h.safetensors"
+    stages = np.arange(12, dtype=np.int8).reshape(3, 4)
+    write_hypnograms(stages, path)
+    np.testing.assert_array_equal(read_hypnograms(path), stages)
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(DamagedError, match="h.safetensors: damaged \\('stage' does not have its SHA-256"):
+        read_hypnograms(path)
 
 
 def test_no_scored_epoch_is_an_error(tmp_path):

@@ -118,7 +118,7 @@ def test_damaged_maps_are_refused_in_one_line(tmp_path, damage):
         path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "noise": b"x" * 500}[damage])
     with pytest.raises(HypnolensError) as error:
         read_maps(path)
-    assert str(error.value).startswith(f"{path}: damaged") and "delete it" in str(error.value)
+    assert str(error.value).startswith(f"{path}: damaged") and "make it again" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -11,6 +11,7 @@ from hypnolens.cards import model_card
 from hypnolens.errors import HypnolensError
 from hypnolens.evaluation import evaluate
 from hypnolens.models import SHIPPED, load_models
+from hypnolens.parquet import write_parquet
 from hypnolens.release import ship, write_release
 from hypnolens.stages import STAGES
 from tests.conftest import ROOT, make_predictions
@@ -25,7 +26,7 @@ def _release(folder, *, name="release.zip", origin=ORIGIN):
         weights.append(folder / f"fold-{fold}/model.safetensors")
         rows = [(stage, stage if place % 3 else "W", 0.8) for place, stage in enumerate(STAGES * 4)]
         frame = make_predictions(rows).assign(recording=f"R{fold}", subject=f"s{fold}").drop(columns="fold")
-        frame.to_parquet(folder / f"fold-{fold}/predictions.parquet")
+        write_parquet(frame, folder / f"fold-{fold}/predictions.parquet")
         predictions.append(folder / f"fold-{fold}/predictions.parquet")
     every = pd.concat([pd.read_parquet(path).assign(fold=fold) for fold, path in enumerate(predictions)])
     (folder / "metrics.json").write_text(json.dumps(evaluate(every, seed=0, protocol="clean")))

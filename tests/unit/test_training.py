@@ -10,9 +10,11 @@ import torch
 
 from hypnolens import training
 from hypnolens.engine import Engine, Options, TrainingError
+from hypnolens.epochs import read_epochs, write_epochs
 from hypnolens.inference import probabilities
 from hypnolens.metrics import confusion_matrix, scores
 from hypnolens.model import Architecture, SEResNetBiLSTM, build
+from hypnolens.normalisation import normalise
 from hypnolens.training import options_of, train, training_key
 from tests.conftest import make_epochs
 
@@ -147,6 +149,23 @@ def test_the_key_changes_with_all_that_decides():
         training_key(experiment, 0, "code", [[changed, TRAINING[1]], VALIDATION]),
     ]
     assert len({base, *others}) == 7
+
+
+def test_the_key_takes_the_checksum_of_a_signal_that_was_read(tmp_path):
+    """However it was read, and whatever was made of it since: no signal is hashed twice."""
+    path = tmp_path / "a.safetensors"
+    write_epochs(TRAINING[0], path)
+    key = training_key({}, 0, "code", [[TRAINING[0]]])
+    for options in ({}, {"mapped": True}, {"signal": False}):
+        assert training_key({}, 0, "code", [[read_epochs(path, **options)]]) == key
+    other = make_epochs(STAGES, name="a", seed=5, rate=20)
+    write_epochs(other, path)
+    assert training_key({}, 0, "code", [[read_epochs(path)]]) == training_key({}, 0, "code", [[other]]) != key
+    seen = [normalise(read_epochs(path, mapped=mapped), "spectrum") for mapped in (False, True)]
+    keys = {training_key({}, 0, "code", [[epochs]]) for epochs in seen}
+    assert len(keys) == 1 and keys.isdisjoint({key, training_key({}, 0, "code", [[other]])})
+    write_epochs(TRAINING[0], path)
+    assert training_key({}, 0, "code", [[normalise(read_epochs(path), "spectrum")]]) not in keys
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path):

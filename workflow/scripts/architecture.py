@@ -6,9 +6,10 @@ from pathlib import Path
 from hypnolens.architecture import describe
 from hypnolens.logs import logged
 from hypnolens.model import build
+from hypnolens.models import read_card
 
 with logged(snakemake.log[0]):
-    card = json.loads(Path(snakemake.input.card).read_text(encoding="utf-8"))
+    card = read_card(Path(snakemake.input.card))
     rate = card["sampling_rate_hz"]
     described = describe(build(card["experiment"], rate), rate)
     Path(snakemake.output[0]).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")

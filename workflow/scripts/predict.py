@@ -12,6 +12,7 @@ from hypnolens.inference import probabilities
 from hypnolens.logs import logged
 from hypnolens.models import read_network
 from hypnolens.normalisation import normalise
+from hypnolens.parquet import write_parquet
 from hypnolens.predictions import predictions_of
 
 with logged(snakemake.log[0]):
@@ -24,4 +25,4 @@ with logged(snakemake.log[0]):
     kind = options.pop("normalisation")
     tested = (normalise(read_epochs(folder / f"{name}.safetensors"), kind) for name in names)
     frames = [predictions_of(epochs, probabilities(model, epochs, **options)) for epochs in tested]
-    pd.concat(frames, ignore_index=True).to_parquet(snakemake.output[0], index=False)
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output[0])

@@ -1,14 +1,12 @@
 """Put the statistics of all scored nights into one table."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
 from hypnolens.logs import logged
+from hypnolens.tsv import read_json
 
 with logged(snakemake.log[0]):
-    nights = [json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.summaries]
+    nights = [read_json(path) for path in snakemake.input.summaries]
     rows = [
         {
             "night": night["name"],

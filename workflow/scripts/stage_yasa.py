@@ -9,6 +9,7 @@ from hypnolens.baselines.yasa_stager import pretrained, probabilities
 from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
 from hypnolens.logs import logged
+from hypnolens.parquet import write_parquet
 from hypnolens.predictions import predictions_of
 from hypnolens.provenance import record
 
@@ -18,7 +19,7 @@ with logged(snakemake.log[0]):
     psg = dict(zip(snakemake.params.recordings, snakemake.input.psg, strict=True))
     tested = [read_epochs(folder / f"{name}.safetensors", signal=False) for name in names]
     frames = [predictions_of(epochs, probabilities(Path(psg[epochs.recording]), epochs)) for epochs in tested]
-    pd.concat(frames, ignore_index=True).to_parquet(snakemake.output.predictions, index=False)
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions)
     made = {"recordings": {"test": names}, "sampling_rate_hz": tested[0].rate, "made": record()}
     card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": dict(snakemake.params.experiment)}
     write_card(Path(snakemake.output.card), {**card, "pretrained": pretrained(), **made})

@@ -1,13 +1,11 @@
 """Write the tables of an experiment."""
 
-import json
-from pathlib import Path
-
 from hypnolens.logs import logged
 from hypnolens.tables import confusion_table, read_table, score_table, stage_table
+from hypnolens.tsv import read_json
 
 with logged(snakemake.log[0]):
-    metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
+    metrics = read_json(snakemake.input.metrics)
     score_table({snakemake.wildcards.experiment: metrics}).to_csv(snakemake.output.scores, sep="\t", index=False)
     stage_table(metrics).to_csv(snakemake.output.stages, sep="\t", index=False, na_rep="nan")
     confusion_table(metrics).to_csv(snakemake.output.confusion, sep="\t")

@@ -11,6 +11,7 @@ from hypnolens.baselines.classifiers import write_card
 from hypnolens.epochs import read_epochs
 from hypnolens.folds import read_folds
 from hypnolens.logs import logged
+from hypnolens.parquet import write_parquet
 from hypnolens.predictions import predictions_of
 from hypnolens.provenance import record
 
@@ -26,7 +27,7 @@ with logged(snakemake.log[0]):
     stages = np.concatenate([epochs.stage for epochs in train])
     model = fit(np.concatenate(features), stages, seed=experiment["seed"])
     frames = [predictions_of(epochs, probabilities(model, x)) for epochs, x in zip(test, tested, strict=True)]
-    pd.concat(frames, ignore_index=True).to_parquet(snakemake.output.predictions, index=False)
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions)
     made = {"recordings": recordings, "sampling_rate_hz": train[0].rate, "made": record()}
     card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": experiment, **made}
     write_card(Path(snakemake.output.card), card)

@@ -13,6 +13,7 @@ from hypnolens.folds import read_folds
 from hypnolens.logs import logged
 from hypnolens.models import read_model
 from hypnolens.normalisation import normalise
+from hypnolens.parquet import write_parquet
 from hypnolens.predictions import predictions_of
 from hypnolens.provenance import record
 
@@ -32,7 +33,7 @@ with logged(snakemake.log[0]):
     )
     model = fit(np.concatenate(features), np.concatenate([epochs.stage for epochs in train]))
     frames = [predictions_of(epochs, probabilities(model, x)) for epochs, x in zip(test, tested, strict=True)]
-    pd.concat(frames, ignore_index=True).to_parquet(snakemake.output.predictions, index=False)
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions)
     made = {"recordings": recordings, "sampling_rate_hz": train[0].rate, "made": record()}
     card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": dict(snakemake.params.experiment)}
     write_card(Path(snakemake.output.card), {**card, **made})

@@ -1,0 +1,60 @@
+"""Parquet files between steps, each with the SHA-256 of all its bytes.
+
+Parquet can give every page a checksum, and its footer none. Here the footer's metadata hold a place of 64 digits, and
+in it the SHA-256 of the file with zeros in that place: no bit of it can change unnoticed, and a file that did change
+is refused before anything else reads it.
+"""
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+from hypnolens.errors import DamagedError
+
+NAME = "hypnolens_sha256"
+"""The checksum's name among the attributes of the frame, which pandas keeps as JSON in the footer."""
+
+ZEROS = "0" * 64
+
+
+def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table without its index; the same table gives the same bytes."""
+    marked = frame.copy(deep=False)
+    marked.attrs = {NAME: ZEROS}
+    content = bytearray(marked.to_parquet(index=False))
+    place = _place(content)
+    content[place] = hashlib.sha256(content).hexdigest().encode()
+    Path(path).write_bytes(content)
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """Read what `write_parquet` wrote.
+
+    Raises
+    ------
+    DamagedError
+        It is damaged, or without a checksum.
+    """
+    try:
+        content = bytearray(Path(path).read_bytes())
+        place = _place(content)
+        found = bytes(content[place])
+        content[place] = ZEROS.encode()
+        if hashlib.sha256(content).hexdigest().encode() != found:
+            raise ValueError("it does not have its SHA-256")
+    except (OSError, ValueError) as error:
+        raise DamagedError(path, error) from error
+    frame = pd.read_parquet(BytesIO(content))
+    frame.attrs = {}
+    return frame
+
+
+def _place(content: bytearray) -> slice:
+    """Where the checksum stands."""
+    mark = f'"{NAME}": "'.encode()
+    place = content.rfind(mark) + len(mark)
+    if place < len(mark):
+        raise ValueError("it has no checksum: an older hypnolens wrote it, or something else")
+    return slice(place, place + len(ZEROS))
