@@ -30,7 +30,7 @@ KINDS: dict[str, Callable[[bytes, random.Random], bytes]] = {"truncated": cut, "
 
 
 class File(NamedTuple):
-    """A file to damage, and what is taken away so that a step has to read it. Text has no checksum."""
+    """A file to damage, and what is taken away and asked for, so that a step has to read it. Text has no checksum."""
 
     what: str
     path: str
@@ -66,16 +66,16 @@ def damage(folder: Path, reference: Chain, files: Sequence[File], rng: random.Ra
             path.write_bytes(KINDS[kind](path.read_bytes(), rng))
             for each in file.taken:
                 (chain.folder / each).unlink()
-            outcomes.append((f"{file.what} {kind}", _mended(chain, path, reference)))
+            outcomes.append((f"{file.what} {kind}", _mended(chain, path, file.taken, reference)))
     return outcomes
 
 
-def _mended(chain: Chain, path: Path, reference: Chain) -> str:
+def _mended(chain: Chain, path: Path, wanted: Sequence[str], reference: Chain) -> str:
     """Run, do what the last line says, run again; says what went wrong."""
-    run, name = chain.run(*TABLES), str(path.relative_to(chain.folder))
+    run, name = chain.run(*wanted), str(path.relative_to(chain.folder))
     if path.name == "checkpoint.pt":  # without it nothing is lost but time
         log = (path.parents[2] / "logs/train/tiny/fold-0.log").read_text()
-        runs, told = [run], "fold 0: checkpoint discarded: it is damaged" in log
+        runs, told = [run, chain.run(*TABLES)], "fold 0: checkpoint discarded: it is damaged" in log
     else:
         last = run.stdout.strip().splitlines()[-1]
         command = re.search(r"`snakemake (--force \S+)`", last)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -20,8 +21,8 @@ KILLS = (SNAKEMAKE, EVERYTHING, JOB)
 FULL, READ_ONLY = "full disk", "results that are read-only"
 PAUSE_S = (1.0, 14.0)
 """Seconds from a start to a kill; an undisturbed run takes some 40."""
-FIRST = ["results/mini/recordings.tsv"]
-"""What there is before results become read-only."""
+MISSING = ["mini/folds.tsv", "mini/tiny/fold-1/predictions.parquet", "mini/tiny/metrics.json"]
+"""Of which one is still to be made where results are read-only."""
 STARTS = 4
 """How often a run may be started after its last fault."""
 SIZE_KB = (400, 4000)
@@ -93,10 +94,14 @@ class Disturbed:
         lost += [f"pass {number} of fold {fold} made {n} times" for (fold, number), n in made.items() if n > 1]
         return "; ".join(lost)
 
-    def stopped_by(self, reason: str) -> str:
-        """Start, on a disk that cannot be written; says what is wrong if that is not what ends the run."""
+    def stopped_by(self, *reasons: str) -> str:
+        """Start, on a disk that cannot be written; says what is wrong if none of these reasons ends the run."""
         status, said = self._start().wait(), self.log.read_text()
-        return "" if status != 0 and reason in said else f"ended with {status} and: {said[-2000:]}"
+        return (
+            ""
+            if status != 0 and any(reason in said for reason in reasons)
+            else f"ended with {status} and: {said[-2000:]}"
+        )
 
     def _start(self) -> subprocess.Popen:
         if list((self.chain.folder / ".snakemake/locks").glob("*")):
@@ -140,12 +145,14 @@ def disks(folder: Path, reference: Chain, times: int, rng: random.Random) -> lis
             lost = run.stopped_by("No space left on device")
             _mount(disk, "remount,size=1g")
             outcomes.append((FULL, lost or run.finish(reference)))
-        chain = Chain.made(folder / f"read-only-{number}")
+        chain = Chain(folder / f"read-only-{number}")
+        shutil.copytree(reference.folder, chain.folder, ignore=shutil.ignore_patterns("results", "reports"))
         with _disk(chain.folder / "results", "size=1g") as disk:
-            assert chain.run(*FIRST).returncode == 0
+            shutil.copytree(reference.folder / "results", disk, dirs_exist_ok=True)
+            (disk / rng.choice(MISSING)).unlink()
             _mount(disk, "remount,ro")
             run = Disturbed(chain, rng)
-            lost = run.stopped_by("Read-only file system")
+            lost = run.stopped_by("Read-only file system", "Write-protected output files")
             _mount(disk, "remount,rw")
             outcomes.append((READ_ONLY, lost or run.finish(reference)))
     return outcomes

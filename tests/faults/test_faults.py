@@ -28,7 +28,9 @@ def test_full_and_read_only_disks_lose_nothing(undisturbed, tmp_path):
 
 
 def test_damaged_files_are_noticed_named_and_made_again(undisturbed, tmp_path):
-    _all_well(damage(tmp_path, undisturbed, FILES, random.Random(0)))
+    kinds = {"epochs": "truncated", "checkpoint": "with a flipped bit", "predictions": "truncated"}
+    files = [file._replace(kinds=[kinds[file.what]]) for file in FILES if file.what in kinds]
+    _all_well(damage(tmp_path, undisturbed, files, random.Random(0)))
 
 
 def test_what_was_lost_is_counted():
