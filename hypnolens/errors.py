@@ -17,6 +17,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
 
 
+def quoted(text: str, most: int = 100) -> str:
+    """The beginning of a text out of a file, in quotes, on one line whatever is in it."""
+    return repr(text if len(text) <= most else f"{text[:most]}…")
+
+
 def again(path: str | Path) -> str:
     """What to do about a file between steps that is damaged or gone: a command that makes it whatever is there."""
     if Path(path).parts[-3:-1] == TABLES:

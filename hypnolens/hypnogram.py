@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hypnolens.edf import Annotations, read_annotations
-from hypnolens.errors import RecordingError
+from hypnolens.errors import RecordingError, quoted
 from hypnolens.profusion import read_profusion
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
@@ -103,7 +103,7 @@ def place_stages(
     if unknown:
         raise RecordingError(
             recording,
-            f"{file} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(_short, unknown[:5]))}",
+            f"{file} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(quoted, unknown[:5]))}",
             f"rename or remove them; known are {', '.join(map(repr, LABELS))}",
         )
     _check_length(duration_s, recording)
@@ -202,11 +202,6 @@ def _check_length(duration_s: float, recording: str) -> None:
     if not duration_s <= LONGEST_S:
         what = f"its signal lasts {duration_s / 86_400:.3g} days by its header"
         raise RecordingError(recording, what, "correct the header, or fetch the file again")
-
-
-def _short(text: str) -> str:
-    """A text in quotes, on one line whatever is in it."""
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def _moment(time: datetime) -> str:

@@ -26,7 +26,7 @@ FOLD_COLUMNS = (
     "experiment", "fold", "passes", "passes_s", "train_wall_s", "train_cpu_s", "train_memory_mb", "predict_wall_s",
     "predict_cpu_s", "predict_memory_mb",
 )  # fmt: skip
-RUN_COLUMNS = ("experiment", "folds", *FOLD_COLUMNS[2:], "all_folds_wall_s")
+RUN_COLUMNS = ("experiment", "folds", "all_folds_wall_s", *FOLD_COLUMNS[2:])
 
 STEPS = ("train", "predict")
 """How the names of rules begin that train, and that stage the test side."""
@@ -155,11 +155,11 @@ def by_run(rows: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
         groups.setdefault(row["experiment"], []).append(row)
     table = []
     for run, group in groups.items():
-        line: dict[str, Any] = {"experiment": run, "folds": len(group)}
+        walls = (row[f"{step}_wall_s"] for row in group for step in STEPS)
+        line: dict[str, Any] = {"experiment": run, "folds": len(group), "all_folds_wall_s": _written(_over(sum, walls))}
         for column in FOLD_COLUMNS[2:]:
             line[column] = _written(_over(max if column.endswith("_mb") else median, (row[column] for row in group)))
-        walls = (row[f"{step}_wall_s"] for row in group for step in STEPS)
-        table.append({**line, "all_folds_wall_s": _written(_over(sum, walls))})
+        table.append(line)
     return table
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from hypnolens.errors import RecordingError
+from hypnolens.edf import FETCH_AGAIN
+from hypnolens.errors import RecordingError, quoted
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
 CODES = {
@@ -46,29 +47,22 @@ def read_profusion(path: Path, recording: str) -> np.ndarray:
         raise RecordingError(recording, what, RIGHT_FILE) from None
     except (ParseError, UnicodeError, ValueError, LookupError) as error:
         what = f"{path.name} is empty" if size == 0 else f"{path.name} is no readable XML ({error})"
-        raise RecordingError(
-            recording, what, "fetch the file again, or leave this recording out with exclude:"
-        ) from None
+        raise RecordingError(recording, what, FETCH_AGAIN) from None
     except OSError as error:
         what = f"{path.name} cannot be read ({error.strerror})"
         raise RecordingError(recording, what, "give yourself read permission") from error
     texts = [(element.text or "").strip() for element in root.findall("{*}SleepStages/{*}SleepStage")]
     tag = root.tag.split("}")[-1]
     if tag != "CMPStudyConfig" or not texts:
-        what = f"{path.name} is not Profusion's XML with stages (it begins with <{_short(tag)}>)"
+        what = f"{path.name} is not Profusion's XML with stages (it begins with {quoted(tag)})"
         raise RecordingError(recording, what, RIGHT_FILE)
     length = (root.findtext("{*}EpochLength") or "").strip()
     if length != str(EPOCH_S):
-        said = f"has epochs of {_short(length)} s" if length else "does not say how long its epochs are"
+        said = f"has epochs of {quoted(length)} s" if length else "does not say how long its epochs are"
         raise RecordingError(recording, f"{path.name} {said}", f"score in epochs of {EPOCH_S} s")
     known = {str(code): stage for code, stage in CODES.items()}
     for number, text in enumerate(texts):
         if text not in known:
-            what = f"{path.name} gives epoch {number} the stage '{_short(text)}'"
+            what = f"{path.name} gives epoch {number} the stage {quoted(text)}"
             raise RecordingError(recording, what, f"known are {', '.join(known)}; correct or leave out the recording")
     return np.array([known[text] for text in texts], dtype=np.int8)
-
-
-def _short(text: str) -> str:
-    """The beginning of a text, on one line whatever is in it."""
-    return repr(text[:20])[1:-1]

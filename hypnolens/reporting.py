@@ -246,7 +246,8 @@ class Page:
         """Time and memory of all jobs, and of a fold of each run."""
         show_heading("What it took")
         made = [card["made"] for card in self.cards.values()]
-        machines = {f"{one['processor']}, GPU {one.get('gpu', 'unknown')}, {one['platform']}" for one in made}
+        gpus = [f"GPU {one['gpu']}" if one.get("gpu", "none") != "none" else "no GPU" for one in made]
+        machines = {f"{one['processor']}, {gpu}, {one['platform']}" for one, gpu in zip(made, gpus, strict=True)}
         display(
             Markdown(
                 f"Fold 0 of each run was made on {' or on '.join(sorted(machines))}. Other jobs may have run "
@@ -254,7 +255,7 @@ class Page:
             )
         )
         tables = self.reports / "tables"
-        display(Markdown("A fold of each run: medians over its folds, of memory the highest; all folds together last."))
+        display(Markdown("Training and predicting: all folds together, then a fold (medians, of memory the highest)."))
         show_table(pd.DataFrame(by_run(read_rows(tables / "fold_costs.tsv"))))
         display(Markdown("All jobs by rule, downloads and simulation left out:"))
         show_table(pd.DataFrame(read_rows(tables / "jobs.tsv")))

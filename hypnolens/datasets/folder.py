@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePath
 
 from hypnolens.datasets.recording import Recording
-from hypnolens.errors import ConfigurationError
+from hypnolens.errors import ConfigurationError, quoted
 from hypnolens.tsv import read_user_table
 
 SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
@@ -54,7 +54,7 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
         for word in (recording.name, recording.subject):
             if not SAFE.fullmatch(word):
                 raise ConfigurationError(
-                    f"datasets.{name}: {_short(word)} cannot name a recording or subject; use letters, digits, '.', "
+                    f"datasets.{name}: {quoted(word)} cannot name a recording or subject; use letters, digits, '.', "
                     "'_', '-', up to 100 of them"
                 )
     return recordings
@@ -98,12 +98,12 @@ def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
         for column in ("psg", "hypnogram"):
             if not _inside(row[column]):
                 raise ConfigurationError(
-                    f"datasets.{name}.recordings: '{table}' gives {_short(row['recording'])} the {column} "
-                    f"{_short(row[column])}, which does not lie in '{path}'; give paths from that folder, without '..'"
+                    f"datasets.{name}.recordings: '{table}' gives {quoted(row['recording'])} the {column} "
+                    f"{quoted(row[column])}, which does not lie in '{path}'; give paths from that folder, without '..'"
                 )
     names = [row["recording"] for row in rows]
     if twice := sorted({row for row in names if names.count(row) > 1}):
-        listed = ", ".join(_short(row)[1:-1] for row in twice[:5])
+        listed = ", ".join(quoted(row)[1:-1] for row in twice[:5])
         raise ConfigurationError(f"datasets.{name}.recordings: '{table}' lists {listed} more than once")
     return [
         Recording(
@@ -122,8 +122,3 @@ def _inside(file: str) -> bool:
     """Whether a path of a table leads to something below the folder that it is from, and can be a path at all."""
     parts = PurePath(file).parts
     return bool(parts) and file.isprintable() and ".." not in parts and not PurePath(file).is_absolute()
-
-
-def _short(text: str) -> str:
-    """A text in quotes, on one line whatever is in it."""
-    return repr(text if len(text) <= 100 else f"{text[:100]}…")

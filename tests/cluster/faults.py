@@ -23,6 +23,8 @@ __all__ = ["Unavailable", "counts"]
 GROUPS = ("simulate", "epochs")
 STAGES = (*GROUPS, "train", "predict", "evaluate")
 """Groups and rules whose jobs are hit."""
+BUSY = ("PENDING", "RUNNING", "COMPLETING")
+"""States of jobs that are not over."""
 LIMIT_S = 600
 """A run that takes longer has lost something."""
 WAYS = {
@@ -33,8 +35,12 @@ WAYS = {
 
 
 def kill_step(cluster: Cluster, job: Job) -> None:
-    """SIGKILL to all processes of the step in which the rule runs; the plugin's own outside it goes on."""
-    cluster.kill({"SLURM_JOB_ID": job.id, "SLURM_STEP_ID": "0"})
+    """SIGKILL to all processes of the step in which a rule runs; the plugin's own outside it goes on."""
+    end = time.monotonic() + 10  # the job may be before its first step, or a group between two
+    while not cluster.kill(lambda given: given.get("SLURM_JOB_ID") == job.id and "SLURM_STEP_ID" in given):
+        if time.monotonic() > end:
+            return
+        time.sleep(0.1)
 
 
 def hang(cluster: Cluster, job: Job) -> None:
@@ -58,8 +64,7 @@ def kill_daemon(cluster: Cluster, job: Job) -> None:
 def lose_node(cluster: Cluster, job: Job) -> None:
     """SIGKILL to its node's daemon and all that runs there."""
     cluster.kill_node(job.node)
-    cluster.kill({NODE: job.node})
-    cluster.kill({"SLURMD_NODENAME": job.node})
+    cluster.kill(lambda given: job.node in (given.get(NODE), given.get("SLURMD_NODENAME")))
 
 
 def set_down(cluster: Cluster, job: Job) -> None:
@@ -179,27 +184,31 @@ class Disturbed:
         moment = self.rng.uniform(1.0, 3.5)
         while process.poll() is None and time.monotonic() < end:
             self._passes |= self.chain.passes()
-            for job in self.jobs():
-                names = self.plan.get(stage := stage_of(job), [])
-                if names[:1] == [STARVED] and job.id in self._starved():
-                    self.hits.append(names.pop(0))
-                elif names and job.state == "RUNNING" and self._ripe(stage, job, moment):
-                    if self._inject(names[0], job, process):
-                        self.hits.append(name := names.pop(0))
-                        if name == KILLED:
-                            return True
-                    moment = self.rng.uniform(1.0, 3.5)
-                    break
+            due = self._due(moment)
+            if due is not None:
+                stage, job = due
+                if self._inject(self.plan[stage][0], job, process):
+                    self.hits.append(name := self.plan[stage].pop(0))
+                    if name == KILLED:
+                        return True
+                moment = self.rng.uniform(1.0, 3.5)
             time.sleep(0.2)
         return False
 
-    def _ripe(self, stage: str, job: Job, moment: float) -> bool:
-        """Whether it is time to hit a job: after so many seconds, or after so many passes of training."""
-        if self.plan[stage][0] == STARVED:
-            return False
-        if stage != "train":
-            return job.seconds >= moment
-        return len([fold for fold, _, _ in self.chain.passes() if fold == int(job.comment[-1])]) >= moment
+    def _due(self, moment: float) -> tuple[str, Job] | None:
+        """A stage and a job of it whose time has come: after so many seconds, or half as many passes of training."""
+        jobs, passes = self.jobs(), Counter(fold for fold, _, _ in self.chain.passes())
+        for stage, names in self.plan.items():
+            of = [job for job in jobs if stage_of(job) == stage]
+            if names[:1] == [STARVED] and self._starved() & {job.id for job in of}:
+                self.hits.append(names.pop(0))
+            if names and any(job.state in BUSY for job in of):
+                for job in of:
+                    age = 2 * passes[int(job.comment[-1])] if stage == "train" else job.seconds
+                    if names[0] != STARVED and job.state == "RUNNING" and age >= moment:
+                        return stage, job
+                return None  # later stages can wait; what takes long there would let these jobs get away
+        return None
 
     def _inject(self, name: str, job: Job, process: subprocess.Popen) -> bool:
         """Have a fault hit a job; whether it did before the job was over."""
@@ -230,8 +239,7 @@ class Disturbed:
     def _cancel(self) -> None:
         """End the run's jobs, and wait until they have."""
         subprocess.run(["bash", "-c", TIDY], cwd=self.chain.folder, env=self.cluster.environment, check=True)
-        busy = ("PENDING", "RUNNING", "COMPLETING")
-        self._until(lambda: not [job for job in self.jobs() if job.state in busy], 60)
+        self._until(lambda: not [job for job in self.jobs() if job.state in BUSY], 60)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         end = time.monotonic() + seconds

@@ -227,11 +227,13 @@ class Cluster:
         self.daemons[node].kill()
         self.daemons[node].wait()
 
-    def kill(self, variables: Mapping[str, str]) -> None:
-        """SIGKILL to all processes of the cluster with these values in their environments."""
-        for process, _, given in _processes():
-            if {MARK: str(self.folder), **variables}.items() <= given.items():
-                _kill(process)
+    def kill(self, chosen: Callable[[dict[str, str]], bool]) -> int:
+        """SIGKILL to the processes of the cluster that are chosen by their environments; how many those were."""
+        mine = [(process, given) for process, _, given in _processes() if given.get(MARK) == str(self.folder)]
+        victims = [process for process, given in mine if chosen(given)]
+        for process in victims:
+            _kill(process)
+        return len(victims)
 
     def _configure(self) -> None:
         ports = _free_ports(1 + len(self.cpu) + len(self.gpu))

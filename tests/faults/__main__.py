@@ -3,8 +3,8 @@
     python -m tests.faults [damage] [kills] [disks] [cluster] [--seed N]
 
 Damaged files; twenty kills of each kind at random moments; disks that are full or read-only; and on a SLURM of its own
-the faults of a cluster, each at each stage of the chain. Disks and SLURM need root; what is left out is said. The status
-says whether anything was lost. `make test` takes a few of them, by the same functions.
+each fault of a cluster at each stage of the chain. Disks and SLURM need root; what is left out is said. The status says
+whether anything was lost. `make test` takes a few of them, by the same functions.
 """
 
 import argparse

@@ -34,7 +34,7 @@ NSRR = "<PSGAnnotation><SoftwareVersion>Compumedics</SoftwareVersion></PSGAnnota
     [
         (BOMB, "has a document type or entities"),
         (OUTSIDE, "has a document type or entities"),
-        (NSRR, "is not Profusion's XML with stages .it begins with <PSGAnnotation>.; take the file NAME-profusion.xml"),
+        (NSRR, "is not Profusion's XML with stages .it begins with 'PSGAnnotation'.; take the file NAME-profusion.xml"),
         ("<CMPStudyConfig><SleepStages/></CMPStudyConfig>", "is not Profusion's XML with stages"),
         ("", "is empty"),
         ("<CMPStudyConfig><SleepStages>", "is no readable XML"),
@@ -58,7 +58,7 @@ def test_codes_that_no_stage_has_are_refused(tmp_path, code):
 
 
 def test_epochs_of_another_length_are_refused(tmp_path):
-    with pytest.raises(RecordingError, match="has epochs of 20 s"):
+    with pytest.raises(RecordingError, match="has epochs of '20' s"):
         read_profusion(write_profusion(tmp_path / "a.xml", [0], length=20), "a")
     with pytest.raises(RecordingError, match="does not exist"):
         read_profusion(tmp_path / "nowhere.xml", "a")

@@ -49,6 +49,12 @@ def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
     assert f"{metrics['macro_f1']:.3f}" in page and "Simulated nights" in page
 
 
+def test_tables_have_beside_them_what_made_them(finished):
+    made = json.loads((finished.folder / "reports/mini/tables/made.json").read_text())
+    assert made["commit"] and made["version_torch"] and made["processor"] and made["gpu"]
+    assert made["dataset"]["subjects"] == 3 and made["experiments"]["tiny"]["width"] == 1
+
+
 def test_the_papers_page_says_what_is_missing_and_how_it_was_made(finished):
     page = (finished.folder / "reports" / "paper.html").read_text()
     assert not re.findall(r"""src=["'](?!data:)""", page) and "<script" not in page

@@ -58,6 +58,7 @@ rule report:
         fold_costs="reports/{dataset}/tables/fold_costs.tsv",
     output:
         scores="reports/{dataset}/tables/scores.tsv",
+        made="reports/{dataset}/tables/made.json",
         notebook="reports/{dataset}/report.ipynb",
         html=report(
             "reports/{dataset}/report.html",
@@ -78,7 +79,7 @@ rule report:
     params:
         dataset=lambda wildcards: dataset_of(wildcards.dataset),
         experiments=lambda wildcards: {run: figures_of(run) for run in shown_of(wildcards.dataset)},
-        runs=lambda wildcards: runs_of(wildcards.dataset),
+        runs=lambda wildcards: {run: CONFIGURATION.experiments[run] for run in runs_of(wildcards.dataset)},
         code=code_version("report", "workflow/notebooks/report.ipynb"),
     script:
         "../scripts/report.py"
