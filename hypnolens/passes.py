@@ -1,7 +1,4 @@
-"""The line that a training writes into its log after each pass: written, and read again, here and nowhere else.
-
-Training reads this module, so that an edit here trains every network anew. What shows such lines is `progress`.
-"""
+"""The line that a training writes into its log after each pass: written, and read again, here and nowhere else."""
 
 import re
 from dataclasses import dataclass

@@ -242,11 +242,12 @@ def test_a_changed_key_reruns_what_reads_it(finished, change, reruns, keeps):
 @pytest.mark.parametrize(
     "file, rerun",
     [
-        ("hypnolens/plots/tsne.py", {"figure_tsne", "report", "paper", "all"}),
+        ("hypnolens/plots/tsne.py", {"figure_tsne", "jobs", "report", "paper", "all"}),
         ("hypnolens/metrics.py", {"train", "evaluate", "report"}),
         ("hypnolens/quality.py", {"epochs", "train", "report"}),
-        ("workflow/scripts/tables.py", {"tables", "report", "paper", "all"}),
+        ("workflow/scripts/tables.py", {"tables", "jobs", "report", "paper", "all"}),
         ("hypnolens/logs.py", set()),
+        ("hypnolens/passes.py", set()),
     ],
 )
 def test_a_change_of_code_reruns_what_runs_it(finished, tmp_path, file, rerun):
