@@ -428,9 +428,9 @@ def protocol_of(wildcards):
     return protocol_on(wildcards.dataset, wildcards.experiment)
 
 
-def growing(amount):
+def growing(amount, most=float("inf")):
     """Memory or run time that a job asks for: as much again at each attempt, of which profiles/slurm makes several."""
-    return lambda wildcards, attempt: amount * attempt
+    return lambda wildcards, attempt: min(amount * attempt, most)
 
 
 def torch_threads(wildcards):

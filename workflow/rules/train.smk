@@ -20,7 +20,8 @@ rule train:
     threads: torch_threads
     resources:
         mem_mb=growing(8000),
-        runtime=growing(720),
+        # A partition that allows a day would let a job wait for ever that asks for more. Checkpoints outlive it.
+        runtime=growing(720, most=1440),
         gpu=1,
     params:
         experiment=experiment_options,
