@@ -11,6 +11,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from hypnolens import __version__
+
 # Neither can change a result: an edit to them must not retrain forty folds.
 WITHOUT_EFFECT = {"hypnolens", "hypnolens.logs", "hypnolens.errors", "hypnolens.passes"}
 
@@ -54,7 +56,7 @@ def sources(root: Path, script: str, *more: str) -> set[Path]:
 
 def record() -> dict[str, str]:
     """Versions, git commit, machine and time, to be written beside a result (never into ``params``)."""
-    packages = ("hypnolens", "torch", "numpy", "scipy", "scikit-learn", "pandas", "edfio", "snakemake")
+    packages = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "edfio", "snakemake")
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
@@ -62,6 +64,7 @@ def record() -> dict[str, str]:
         "platform": platform.platform(),
         "processor": f"{_processor()}, {os.cpu_count()} threads",
         "gpu": _gpu(),
+        "version_hypnolens": __version__,
         **{f"version_{name}": _version(name) for name in packages},
     }
 

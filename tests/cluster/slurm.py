@@ -21,7 +21,8 @@ from types import TracebackType
 from typing import Self
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurm-wlm-basic-plugins", "munge")
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
+DAEMONS = ("munged", "slurmctld", "slurmd")
+COMMANDS = ("sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 PERMISSION = "HYPNOLENS_TEST_CLUSTER"
 """Variable that has to say ``install`` before packages are installed."""
 MARK, NODE = "HYPNOLENS_CLUSTER_FOLDER", "HYPNOLENS_CLUSTER_NODE"
@@ -88,9 +89,9 @@ def install() -> None:
         raise Unavailable("daemons of SLURM want root")
     if "SLURM_CONF" in os.environ or Path("/etc/slurm/slurm.conf").exists():
         raise Unavailable("this machine is configured for a SLURM, which the tests do not touch")
-    if any(name in ("slurmctld", "slurmd") and MARK not in given for _, name, given in _processes()):
+    if any(name in DAEMONS[1:] and MARK not in given for _, name, given in _processes()):
         raise Unavailable("a SLURM runs on this machine, and the tests do not touch it")
-    if all(shutil.which(program) for program in PROGRAMS):
+    if all(shutil.which(program) for program in (*DAEMONS, *COMMANDS)):
         return
     if shutil.which("apt-get") is None:
         raise Unavailable("SLURM is not installed, and there is no apt-get to install it with")
@@ -251,10 +252,11 @@ class Cluster:
             SLURM_CONF.format(host=host, port=ports.pop(), folder=self.folder, nodes="\n".join(nodes),
                               cpu=",".join(self.cpu), gpu=",".join(self.gpu))
         )  # fmt: skip
-        # The executor plugin takes SLURM_CONF away from the step that it starts, and would look in /etc/slurm.
-        srun = self.folder / "bin" / "srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
-        srun.chmod(0o755)
+        # The executor plugin takes SLURM_CONF away from what it starts, and SLURM would look in /etc/slurm.
+        for name in COMMANDS:
+            command = self.folder / "bin" / name
+            command.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which(name)} "$@"\n')
+            command.chmod(0o755)
 
     def _daemon(self, *command: str, name: str = "", environment: Mapping[str, str] | None = None) -> None:
         with (self.folder / "log" / f"{name or command[0]}.out").open("a") as out:
