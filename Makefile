@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 # The network that comes with hypnolens, made anew: a matter for its developers.
 model: $(VENV)/installed
 	$(BIN)/snakemake release --cores all --configfile config/demo.yaml
-	$(BIN)/python -m hypnolens.release reports/sim/demo/release.zip hypnolens/data
+	$(BIN)/python -m hypnolens.network.release reports/sim/demo/release.zip hypnolens/data
 
 test: lint
 	$(BIN)/python -m pytest

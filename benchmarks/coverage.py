@@ -6,8 +6,8 @@ Subjects are drawn from a population whose pooled score is known, in two experim
 has its own stages, is hard or easy to stage, and has its own rates of confusion; the mean rates, with an N1 that is
 hard, are made up, of the size of those that papers show for Sleep-EDF. Coverage is the share of samples whose 95 %
 interval holds the score of the population: of the first experiment, and of the difference of both on the same subjects.
-`student` is hypnolens's way (`hypnolens.metrics.interval`), `percentile` the 2.5th and 97.5th percentile of the same
-draws.
+`student` is hypnolens's way (`hypnolens.evaluation.metrics.interval`), `percentile` the 2.5th and 97.5th percentile of
+the same draws.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 
-from hypnolens import metrics
-from hypnolens.provenance import record
+from hypnolens.evaluation import metrics
+from hypnolens.pipeline.provenance import record
 from hypnolens.stages import STAGES
 
 SIZES = (3, 6, 10, 20, 40, 78)

@@ -16,8 +16,8 @@ from simulation import log_band_powers, neighbours
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import f1_score
 
-from hypnolens.epochs import read_epochs
-from hypnolens.folds import read_folds
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.training.folds import read_folds
 
 RESULTS = Path("results/sim")
 LEAST, MOST, WITHIN = 0.68, 0.90, 0.05

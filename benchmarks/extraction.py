@@ -29,8 +29,9 @@ import numpy as np
 import yaml
 from edfio import EdfSignal, read_edf
 
-from hypnolens.simulation import simulate_night, write_night
-from hypnolens.tsv import read_rows, write_rows
+from hypnolens.io.tables import read_rows, write_rows
+from hypnolens.simulation.files import write_night
+from hypnolens.simulation.night import simulate_night
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDINGS, HOURS, CORES = 12, 22, 2

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from training import noise
 
-from hypnolens.attributions import CHEAP, METHODS, Decisions, attribute
-from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.provenance import record
+from hypnolens.explanations.attributions import CHEAP, METHODS, Decisions, attribute
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
+from hypnolens.pipeline.provenance import record
 
 MOST_S = 60.0
 FEW = 8

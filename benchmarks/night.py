@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from published import bf16_pays, median_seconds
 
-from hypnolens import configuration
-from hypnolens.cards import card_of
-from hypnolens.devices import pick_device
-from hypnolens.model import build
-from hypnolens.models import load_models, write_model
-from hypnolens.provenance import record
+from hypnolens.network.cards import card_of
+from hypnolens.network.devices import pick_device
+from hypnolens.network.files import load_models, write_model
+from hypnolens.network.model import build
+from hypnolens.pipeline import configuration
+from hypnolens.pipeline.provenance import record
+from hypnolens.scoring.night_page import write_page
 from hypnolens.scoring.outputs import write_outputs
-from hypnolens.scoring.page import write_page
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.staging import detail_of, stage_night
 

@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hypnolens.alignment import TOLERANCE_S, envelope
-from hypnolens.attributions import CHEAP, DEFAULT, METHODS, Decisions, attribute
-from hypnolens.engine import Options
-from hypnolens.inference import probabilities
-from hypnolens.maps import COARSE
-from hypnolens.model import Architecture, SEResNetBiLSTM, to_microvolts
-from hypnolens.provenance import record
-from hypnolens.sanity import drawn_anew
+from hypnolens.explanations.alignment import TOLERANCE_S, envelope
+from hypnolens.explanations.attributions import CHEAP, DEFAULT, METHODS, Decisions, attribute
+from hypnolens.explanations.maps import COARSE
+from hypnolens.explanations.sanity import drawn_anew
+from hypnolens.network.inference import probabilities
+from hypnolens.network.model import Architecture, SEResNetBiLSTM, to_microvolts
+from hypnolens.pipeline.provenance import record
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, Planted, plant
 from hypnolens.stages import CODE, EPOCH_S
-from hypnolens.training import train
+from hypnolens.training.engine import Options
+from hypnolens.training.fold import train
 
 ARCHITECTURE = Architecture(width=8, dropout=0.0, lstm_layers=1, lstm_hidden=32, head_hidden=())
 FEW = 40

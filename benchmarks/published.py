@@ -17,9 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypnolens.epochs import Epochs
-from hypnolens.model import SEResNetBiLSTM
-from hypnolens.windows import window_positions
+from hypnolens.network.model import SEResNetBiLSTM
+from hypnolens.network.windows import window_positions
+from hypnolens.recordings.epochs import Epochs
 
 BATCH = 128
 

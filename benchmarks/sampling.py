@@ -3,7 +3,7 @@
     snakemake --cores all --configfile config/sampling.yaml && python benchmarks/sampling.py
 
 Macro-F1 over all subjects of `sampling: shared` minus `windows`, both with stride 1, a pair a seed; the interval of the
-mean over seeds is over subjects (`hypnolens.metrics.interval`), the same draws for every run.
+mean over seeds is over subjects (`hypnolens.evaluation.metrics.interval`), the same draws for every run.
 """
 
 import json
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hypnolens import metrics
-from hypnolens.predictions import codes
-from hypnolens.provenance import record
+from hypnolens.evaluation import metrics
+from hypnolens.evaluation.predictions import codes
+from hypnolens.pipeline.provenance import record
 
 RESULTS = Path("results/sampling-study")
 SEEDS = (0, 1, 2)

@@ -16,10 +16,10 @@ import torch
 from published import WindowFiles, bf16_pays, median_seconds, peak_memory_mb, published_logits
 from training import engine, noise, steps
 
-from hypnolens.devices import pick_device
-from hypnolens.inference import probabilities
-from hypnolens.provenance import record
-from hypnolens.store import Store
+from hypnolens.network.devices import pick_device
+from hypnolens.network.inference import probabilities
+from hypnolens.pipeline.provenance import record
+from hypnolens.training.store import Store
 
 
 def main() -> None:

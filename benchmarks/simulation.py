@@ -18,7 +18,7 @@ from scipy.signal import get_window
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
-from hypnolens.simulation import simulate_night
+from hypnolens.simulation.night import simulate_night
 
 TABLE = json.loads((Path(__file__).parents[1] / "hypnolens/data/sleepedf_statistics.json").read_text())
 STAGES = ("W", "N1", "N2", "N3", "R")

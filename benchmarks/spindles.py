@@ -16,15 +16,15 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hypnolens.alignment import N_BINS, align_recording, alignment_table
-from hypnolens.attributions import Decisions, explain_recording
-from hypnolens.detectors import detect
-from hypnolens.events import agreement_table, known_events
-from hypnolens.extraction import extract
-from hypnolens.inference import probabilities
-from hypnolens.maps import DEFAULT
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
+from hypnolens.explanations.alignment import N_BINS, align_recording, alignment_table
+from hypnolens.explanations.attributions import Decisions, explain_recording
+from hypnolens.explanations.detectors import detect
+from hypnolens.explanations.events import agreement_table, known_events
+from hypnolens.explanations.maps import DEFAULT
+from hypnolens.network.files import read_model
+from hypnolens.network.inference import probabilities
+from hypnolens.recordings.extraction import extract
+from hypnolens.recordings.normalisation import normalise
 
 CHANNELS = ["C3-A1", "CZ-A1", "EEG", "EEG Fpz-Cz"]
 

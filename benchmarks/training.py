@@ -29,12 +29,12 @@ from published import (
     published_step,
 )
 
-from hypnolens.devices import pick_device
-from hypnolens.engine import Engine, Options, Progress
-from hypnolens.epochs import Epochs
-from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.provenance import record
-from hypnolens.store import Store
+from hypnolens.network.devices import pick_device
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
+from hypnolens.pipeline.provenance import record
+from hypnolens.recordings.epochs import Epochs
+from hypnolens.training.engine import Engine, Options, Progress
+from hypnolens.training.store import Store
 
 # Epochs of the paper's datasets, folds, and the share of them that a fold trains on.
 PAPER = {"sleep-edf-20": (42308, 20, 17 / 20), "sleep-edf-78": (195479, 10, 0.81), "shhs": (324854, 10, 0.81)}

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
-from hypnolens.progress import describe, read_runs
+from hypnolens.pipeline.progress import describe, read_runs
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, Options, available_cores, check_names, score_files
 

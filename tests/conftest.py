@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from hypnolens.epochs import Epochs
-from hypnolens.predictions import PROBABILITIES
+from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.recordings.epochs import Epochs
 from tests.server import Server
 
 # Tiny networks are slower on two threads, and many times so where something else computes.

@@ -8,12 +8,12 @@ import pandas as pd
 from scipy.signal import welch
 from scipy.stats import kurtosis
 
-from hypnolens.epochs import Epochs
+from hypnolens.bands import BANDS_HZ, SEGMENT_S
 from hypnolens.errors import RecordingError, again
-from hypnolens.parquet import read_parquet
-from hypnolens.quality import FLAT_UV
-from hypnolens.spectrum import BANDS_HZ, SEGMENT_S
-from hypnolens.windows import window_positions
+from hypnolens.io.parquet import read_parquet
+from hypnolens.network.windows import window_positions
+from hypnolens.recordings.epochs import Epochs
+from hypnolens.recordings.quality import FLAT_UV
 
 NEIGHBOURS = 4
 """Epochs on each side whose features are joined to an epoch's: two minutes, as scorers look around too."""

@@ -8,9 +8,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hypnolens.baselines.classifiers import check_stages, probabilities
-from hypnolens.epochs import Epochs
-from hypnolens.inference import features
-from hypnolens.model import Network
+from hypnolens.network.inference import features
+from hypnolens.network.model import Network
+from hypnolens.recordings.epochs import Epochs
 
 __all__ = ["fit", "frozen", "probabilities"]
 

@@ -15,7 +15,7 @@ from braindecode.models import DeepSleepNet, SleepStagerChambon2018, SleepStager
 from torch import Tensor, nn
 
 from hypnolens.errors import HypnolensError
-from hypnolens.model import Network
+from hypnolens.network.model import Network
 from hypnolens.stages import EPOCH_S, STAGES
 
 SINGLE: Mapping[str, Callable[..., nn.Module]] = {

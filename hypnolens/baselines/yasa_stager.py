@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hypnolens.edf import read_channel
-from hypnolens.epochs import Epochs
 from hypnolens.errors import RecordingError
+from hypnolens.recordings.edf import read_channel
+from hypnolens.recordings.epochs import Epochs
 from hypnolens.stages import EPOCH_S, STAGES
 
 LEAST_RATE_HZ = 80.0

@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError, quoted
-from hypnolens.tsv import read_user_table
+from hypnolens.io.tables import read_user_table
 
 SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
 """Names of Sleep-EDF: study, two digits of subject, one of night; what follows differs between PSG and hypnogram."""

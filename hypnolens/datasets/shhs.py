@@ -12,7 +12,7 @@ from pathlib import Path
 from hypnolens.datasets.local import check_writable, find_files
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError
-from hypnolens.tsv import read_rows, read_user_table
+from hypnolens.io.tables import read_rows, read_user_table
 
 TABLE = "shhs1-329.tsv"
 RATES_HZ = (125.0, 128.0)

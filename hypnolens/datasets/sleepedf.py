@@ -10,7 +10,7 @@ from pathlib import Path
 from hypnolens.datasets.local import check_writable, find_files
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError
-from hypnolens.tsv import read_rows
+from hypnolens.io.tables import read_rows
 
 TABLE = "sleep-edf.tsv"
 RATES_HZ = (100.0,)

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
-from hypnolens.tables import read_table
 
 PANELS = {
     "tst_min": "total sleep time",

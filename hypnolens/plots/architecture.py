@@ -1,6 +1,6 @@
 """The network as a picture: from a window of epochs to a stage, layer by layer, and a residual block from within.
 
-All that depends on options is read from the description of `hypnolens.architecture`. The traces are no data.
+All that depends on options is read from the description of `hypnolens.network.architecture`. The traces are no data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
+from hypnolens.io.tables import read_json
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import FULL_WIDTH, new
-from hypnolens.tsv import read_json
 
 CNN, CONTEXT, HEAD, SQUEEZE, PLAIN, FRAME = "#A6CDE8", "#FBE6B4", "#BFA8CE", "#EE9A57", "white", "#F3F3F3"
 """Colours of the parts; what a colour stands for is also written on it."""
@@ -115,7 +115,7 @@ class _Pen:
 
 
 def draw(architecture: str) -> Figure:
-    """Draw from the file with what `hypnolens.architecture.describe` gives."""
+    """Draw from the file with what `hypnolens.network.architecture.describe` gives."""
     network = read_json(architecture)
     rows = _rows(network)
     recurrent = min(network["bilstm"]["layers"], ALL_LAYERS) if network["bilstm"] else 0

@@ -4,9 +4,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
-from hypnolens.tables import read_table
 
 
 def draw(bands: str) -> Figure:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
-from hypnolens.tables import read_table
 
 ACCURACY, GAP = "#56B4E9", "#D55E00"
 

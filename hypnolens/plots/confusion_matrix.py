@@ -4,9 +4,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from hypnolens.io.tables import read_json
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
-from hypnolens.tsv import read_json
 
 
 def draw(metrics: str) -> Figure:

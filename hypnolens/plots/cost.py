@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
-from hypnolens.tables import read_table
 
 MARKERS = {
     "shared": ("o", "#0072B2", "one CNN run an epoch"),

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
-from hypnolens.tables import read_table
 
 SCORES = {**{f"f1_{stage}": stage for stage in STAGES}, "macro_f1": "macro-F1"}
 """Columns that are drawn, and what they are called."""

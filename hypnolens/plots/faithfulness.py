@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
-from hypnolens.tables import read_table
 
 COLOURS = {
     "layer-integrated-gradients": "#D55E00", "grad-cam": "#CC79A7", "layer-cam": "#E69F00",

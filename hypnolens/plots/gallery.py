@@ -4,13 +4,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from hypnolens.explanations import CLEAREST, read_explained
+from hypnolens.explanations.examples import CLEAREST, read_explained
 from hypnolens.plots.gradcam import colour_bar, panel
 from hypnolens.plots.style import new
 
 
 def draw(explained: str) -> Figure:
-    """Draw from the explained epochs of `hypnolens.explanations.write_explained`."""
+    """Draw from the explained epochs of `hypnolens.explanations.examples.write_explained`."""
     shown = [epoch for epoch in read_explained(Path(explained)) if epoch.group != CLEAREST]
     figure, axes = new(1.45 * max(1, len(shown)) + 0.8, nrows=max(1, len(shown)), sharex=True, squeeze=False)
     for axis, epoch in zip(axes[:, 0], shown, strict=False):

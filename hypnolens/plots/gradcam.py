@@ -8,8 +8,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from hypnolens.explanations import CLEAREST, Explained, read_explained
-from hypnolens.maps import COARSE, DEFAULT
+from hypnolens.explanations.examples import CLEAREST, Explained, read_explained
+from hypnolens.explanations.maps import COARSE, DEFAULT
 from hypnolens.plots.events import boxes
 from hypnolens.plots.style import new
 from hypnolens.stages import EPOCH_S, STAGES
@@ -19,7 +19,7 @@ STRIP = 0.16
 
 
 def draw(explained: str) -> Figure:
-    """Draw from the explained epochs of `hypnolens.explanations.write_explained`."""
+    """Draw from the explained epochs of `hypnolens.explanations.examples.write_explained`."""
     found = {epoch.stage: epoch for epoch in read_explained(Path(explained)) if epoch.group == CLEAREST}
     figure, axes = new(8.2, nrows=len(STAGES), sharex=True)
     for letter, axis, stage in zip("abcde", axes, STAGES, strict=True):

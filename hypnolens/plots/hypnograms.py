@@ -6,11 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from hypnolens.evaluation.predictions import PROBABILITIES, read_predictions
+from hypnolens.evaluation.tables import ranked
+from hypnolens.io.frames import read_table
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import hypnogram, new
-from hypnolens.predictions import PROBABILITIES, read_predictions
 from hypnolens.stages import STAGES
-from hypnolens.tables import ranked, read_table
 
 
 def draw(predictions: list[str], by_recording: str) -> Figure:

@@ -7,11 +7,11 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from hypnolens.epochs import NOTHING, read_hypnograms
+from hypnolens.io.tables import read_rows
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import new
+from hypnolens.recordings.epochs import NOTHING, read_hypnograms
 from hypnolens.stages import EPOCH_S, STAGES
-from hypnolens.tsv import read_rows
 
 MOST_ROWS = 400
 """Rows that a page can show; of more recordings one in n is drawn, and the title says so."""

@@ -2,9 +2,9 @@
 
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.faithfulness import COLOURS
 from hypnolens.plots.style import new
-from hypnolens.tables import read_table
 
 
 def draw(sanity: str) -> Figure:

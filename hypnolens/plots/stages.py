@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from hypnolens.io.tables import read_rows
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
-from hypnolens.tsv import read_rows
 
 
 def draw(counts: str) -> Figure:

@@ -2,9 +2,9 @@
 
 from matplotlib.figure import Figure
 
+from hypnolens.evaluation.transitions import AT, DISTANCES, INSIDE, NEAR
+from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
-from hypnolens.tables import read_table
-from hypnolens.transitions import AT, DISTANCES, INSIDE, NEAR
 
 PLACES = {name: float(place) for place, name in enumerate(DISTANCES)}
 PLACES |= {AT: len(DISTANCES) + 1.0, INSIDE: len(DISTANCES) + 2.5}

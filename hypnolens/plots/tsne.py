@@ -3,14 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from hypnolens.io.frames import read_table
 from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.plots.style import new
 from hypnolens.stages import STAGES
-from hypnolens.tables import read_table
 
 
 def draw(embedding: str) -> Figure:
-    """Draw from the table of `hypnolens.embedding.embed_recordings`."""
+    """Draw from the table of `hypnolens.network.embedding.embed_recordings`."""
     table = read_table(embedding)
     mosaic = [
         ["all", "all", STAGES[0], STAGES[1]],

@@ -1,4 +1,4 @@
-"""Sleep statistics of one scored night: those of `hypnolens.statistics`, counted from lights off to lights on.
+"""Sleep statistics of one scored night: those of `evaluation.sleep_statistics`, from lights off to lights on.
 
 The paper's table takes lights that are not known from the kept epochs. A night that is scored as a whole has no kept
 epochs, only usable ones, so that its own first and last epoch stand in for them.
@@ -11,8 +11,8 @@ import pandas as pd
 import yasa
 
 from hypnolens.errors import HypnolensError
+from hypnolens.evaluation.sleep_statistics import ASLEEP, UNITS, sleep_statistics
 from hypnolens.stages import EPOCH_S, STAGES
-from hypnolens.statistics import ASLEEP, UNITS, sleep_statistics
 
 LATENCIES = {f"{stage}_latency_min": stage for stage in ASLEEP if stage != "R"}
 """Latencies from sleep onset that `UNITS` has not: those of N1, N2 and N3, beside its ``rem_latency_min``."""
@@ -51,8 +51,8 @@ def statistics_of(
     Returns
     -------
     statistics
-        A value for each of `hypnolens.statistics.UNITS`, NaN where undefined, see
-        `hypnolens.statistics.sleep_statistics`.
+        A value for each of `hypnolens.evaluation.sleep_statistics.UNITS`, NaN where undefined, see
+        `hypnolens.evaluation.sleep_statistics.sleep_statistics`.
     transitions
         Counts of what follows what, int64 ``(5, 5)``: rows from, columns to, in the order of
         `hypnolens.stages.STAGES`. Only of epochs that lie side by side, are both scored, and both from lights off to

@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 
 from hypnolens.errors import RecordingError
-from hypnolens.predictions import PROBABILITIES
+from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.scoring.bids import description, events
 from hypnolens.scoring.hypnograms import edf_hypnogram, yasa_hypnogram
 from hypnolens.scoring.names import file_names
+from hypnolens.scoring.night_page import write_page
 from hypnolens.scoring.night_statistics import names, statistics_of, unit, with_latencies
-from hypnolens.scoring.page import write_page
 from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import clock, has_clock, summary
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from hypnolens.edf import MICROVOLTS, Annotations
 from hypnolens.errors import RecordingError
-from hypnolens.extraction import LEAST_RATE_HZ, sha256
-from hypnolens.hypnogram import LABELS, Hypnogram, place_stages, read_stages
-from hypnolens.quality import FLAT_UV, RMS_UV
+from hypnolens.recordings.edf import MICROVOLTS, Annotations
+from hypnolens.recordings.extraction import LEAST_RATE_HZ, sha256
+from hypnolens.recordings.hypnogram import LABELS, Hypnogram, place_stages, read_stages
+from hypnolens.recordings.quality import FLAT_UV, RMS_UV
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.sources import Part, Source, read_source
@@ -307,7 +307,7 @@ def _seconds(text: str, start: datetime, word: str, name: str) -> float:
             raise RecordingError(
                 name, f"--lights-{word} {text}: the file does not say when it begins", "give seconds from its start"
             )
-        from hypnolens.statistics import seconds_after
+        from hypnolens.evaluation.sleep_statistics import seconds_after
 
         return seconds_after(start.isoformat(), text)
     except ValueError as error:

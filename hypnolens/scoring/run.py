@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hypnolens.errors import HypnolensError, RecordingError
-from hypnolens.maps import DEFAULT
+from hypnolens.explanations.maps import DEFAULT
 from hypnolens.scoring.names import clashes, night_name
 
 REVIEW_BELOW = 0.6
@@ -24,7 +24,7 @@ class Options:
     Attributes
     ----------
     model
-        Folder, file or release of the model, see `hypnolens.models.load_models`; `None` for the one that is shipped.
+        Folder, file or release of the model, see `network.files.load_models`; `None` for the one that is shipped.
     ensemble
         Whether all folds of the model stage together.
     channels
@@ -70,7 +70,7 @@ def score_file(path: Path, out: Path, options: Options, *, threads: int) -> dict
     # Torch, MNE and YASA take seconds to load, and have no part in a question for help.
     import torch
 
-    from hypnolens.models import load_models
+    from hypnolens.network.files import load_models
     from hypnolens.scoring.outputs import write_outputs
     from hypnolens.scoring.reading import read_night
     from hypnolens.scoring.staging import detail_of, stage_night

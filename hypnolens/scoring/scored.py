@@ -78,11 +78,11 @@ class Scored:
     unusable
         Why an epoch got no stage, such as ``flat``; an empty text where it has one.
     cards
-        Cards of the networks that staged, see `hypnolens.models`.
+        Cards of the networks that staged, see `hypnolens.network.files`.
     below
         Confidence below which an epoch is listed for review.
     statistics
-        As `hypnolens.statistics.sleep_statistics` gives them, from lights off to lights on as far as known.
+        As `evaluation.sleep_statistics.sleep_statistics` gives them, from lights off to lights on as far as known.
     transitions
         Counts of transitions from one epoch to the next, rows from, columns to, in the order of the stages.
     warnings
@@ -155,7 +155,7 @@ class Detail:
     Attributes
     ----------
     method
-        Method of attribution, see `hypnolens.attributions.attribute`.
+        Method of attribution, see `hypnolens.explanations.attributions.attribute`.
     maps
         Attribution of each epoch of the first channel for its stage, not negative, float32 ``(n_epochs, n_bins)``,
         NaN where unusable. Log-odds.

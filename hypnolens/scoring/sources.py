@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hypnolens.edf import Annotations, check_bdf, list_annotations, list_channels, read_place
 from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.recordings.edf import Annotations, check_bdf, list_annotations, list_channels, read_place
 from hypnolens.scoring.channels import Choice, choose
 
 GAP = re.compile(r"BAD_ACQ_SKIP|(EDGE|BAD)[ _]boundary|boundary|New Segment/.*", re.I)

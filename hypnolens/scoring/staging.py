@@ -5,22 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from hypnolens.alignment import binned
-from hypnolens.attributions import Decisions, attribute
-from hypnolens.detectors import detect
-from hypnolens.epochs import Epochs
 from hypnolens.errors import RecordingError
-from hypnolens.extraction import cut, resample
-from hypnolens.inference import probabilities
-from hypnolens.maps import DEFAULT
-from hypnolens.model import folded
-from hypnolens.models import Scorer
-from hypnolens.normalisation import normalise
+from hypnolens.explanations.attributions import Decisions, attribute
+from hypnolens.explanations.detectors import detect
+from hypnolens.explanations.maps import DEFAULT, binned
+from hypnolens.network.files import Scorer
+from hypnolens.network.inference import probabilities
+from hypnolens.network.model import folded
+from hypnolens.network.training_range import departures
+from hypnolens.recordings.epochs import Epochs
+from hypnolens.recordings.extraction import cut, resample
+from hypnolens.recordings.normalisation import normalise
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
 from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
 from hypnolens.stages import STAGES
-from hypnolens.usual import departures
 
 MAP_BINS = 300
 """Bins of a map on a page: a tenth of a second each."""
@@ -46,7 +45,7 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     scorers
         Networks that see a recording in the same way; their probabilities are averaged.
     precision
-        Arithmetic, see `hypnolens.devices.arithmetic`.
+        Arithmetic, see `hypnolens.network.devices.arithmetic`.
     below
         Confidence below which an epoch is listed for review.
 
@@ -109,7 +108,7 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detai
     scorer
         The network that is explained; of an ensemble, one of them.
     method
-        See `hypnolens.attributions.attribute`.
+        See `hypnolens.explanations.attributions.attribute`.
     """
     good = scored.heard[0]
     epochs = epochs_of(scored.night, scored.signal[0], good, scored.rate, scored.stage)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from hypnolens import __version__
-from hypnolens.metrics import confusion_matrix, scores, without_nan
+from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
 from hypnolens.scoring.names import file_names
 from hypnolens.scoring.night_statistics import span_name, statistics_of, with_latencies
 from hypnolens.scoring.scored import Night, Scored

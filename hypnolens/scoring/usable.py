@@ -4,8 +4,8 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import welch
 
-from hypnolens.hypnogram import TOLERANCE_S
-from hypnolens.quality import FLAT_UV, RMS_UV
+from hypnolens.recordings.hypnogram import TOLERANCE_S
+from hypnolens.recordings.quality import FLAT_UV, RMS_UV
 from hypnolens.stages import EPOCH_S
 
 MOST_CLIPPED = 0.25

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-from hypnolens.epochs import Epochs
+from hypnolens.recordings.epochs import Epochs
 from hypnolens.stages import CODE, EPOCH_S
 
 RATE_HZ = 100

@@ -14,8 +14,8 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from hypnolens import __version__
-from hypnolens.provenance import sources
-from hypnolens.tsv import read_rows, write_rows
+from hypnolens.io.tables import read_rows, write_rows
+from hypnolens.pipeline.provenance import sources
 from tests.conda import standin, venvs
 from tests.conda.conftest import ENVIRONMENTS, dependencies
 from tests.conftest import ROOT, write_pair

@@ -15,20 +15,20 @@ import pandas as pd
 import pytest
 import torch
 
-from hypnolens import configuration
-from hypnolens.checkpoints import read_checkpoint, write_checkpoint
-from hypnolens.epochs import read_epochs, read_hypnograms, write_epochs, write_hypnograms
 from hypnolens.errors import ConfigurationError, DamagedError, HypnolensError, RecordingError
-from hypnolens.explanations import Explained, read_explained, write_explained
-from hypnolens.folds import read_folds
-from hypnolens.maps import DEFAULT, RecordingMaps, read_maps, write_maps
-from hypnolens.model import build
-from hypnolens.models import SHIPPED, load_models, read_network, write_model
-from hypnolens.nights import NightStrip, read_night, write_night_strip
-from hypnolens.parquet import write_parquet
-from hypnolens.predictions import read_predictions
-from hypnolens.tables import read_table, read_texts
-from hypnolens.tsv import read_json, read_rows, write_rows
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.explanations.examples import Explained, read_explained, write_explained
+from hypnolens.explanations.maps import DEFAULT, RecordingMaps, read_maps, write_maps
+from hypnolens.explanations.night import NightStrip, read_night, write_night_strip
+from hypnolens.io.frames import read_table, read_texts
+from hypnolens.io.parquet import write_parquet
+from hypnolens.io.tables import read_json, read_rows, write_rows
+from hypnolens.network.files import SHIPPED, load_models, read_network, write_model
+from hypnolens.network.model import build
+from hypnolens.pipeline import configuration
+from hypnolens.recordings.epochs import read_epochs, read_hypnograms, write_epochs, write_hypnograms
+from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
+from hypnolens.training.folds import read_folds
 from tests.conftest import ROOT, make_epochs, make_predictions
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hypnolens.edf import Annotations, list_annotations, parse_annotations, read_channel
 from hypnolens.errors import RecordingError
-from hypnolens.hypnogram import LABELS, place_stages
-from hypnolens.profusion import read_profusion
+from hypnolens.recordings.edf import Annotations, list_annotations, parse_annotations, read_channel
+from hypnolens.recordings.hypnogram import LABELS, place_stages
+from hypnolens.recordings.profusion import read_profusion
 from hypnolens.stages import UNSCORED
 from tests.conftest import write_profusion, write_psg
 from tests.fuzz.mutations import FLOODS, HEAD, SIGNAL

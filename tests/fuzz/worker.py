@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import pyedflib
 
-from hypnolens.edf import MICROVOLTS, read_channel
 from hypnolens.errors import RecordingError
-from hypnolens.extraction import extract
-from hypnolens.hypnogram import LABELS
-from hypnolens.profusion import CODES
+from hypnolens.recordings.edf import MICROVOLTS, read_channel
+from hypnolens.recordings.extraction import extract
+from hypnolens.recordings.hypnogram import LABELS
+from hypnolens.recordings.profusion import CODES
 from tests.fuzz.mutations import CHANNEL, HEAD, SIGNAL, Case, make_case, read_bases
 
 MOST_BYTES = 1024**3

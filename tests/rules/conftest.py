@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from hypnolens import configuration
-from hypnolens.parquet import write_parquet
+from hypnolens.io.parquet import write_parquet
+from hypnolens.pipeline import configuration
 from tests.conftest import ROOT, write_pair
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -114,13 +114,13 @@ def chain(tmp_path_factory):
         out = {key: str(folder / f"{fold}-{name}") for key, name in names.items()}
         inputs = {"folds": f["folds.tsv"]}
         params = {
-            "experiment": EXPERIMENT, "networks": "hypnolens.model", "checkpoint": str(folder / f"{fold}.pt"),
+            "experiment": EXPERIMENT, "networks": "hypnolens.network.model", "checkpoint": str(folder / f"{fold}.pt"),
             "code": "c", "epochs": str(folder), "origin": ORIGIN,
         }  # fmt: skip
         run_script("train", folder, input=inputs, output=out, params=params, wildcards=wildcards)
         predictions = str(folder / f"{fold}.parquet")
         run_script("predict", folder, input={**inputs, "model": out["model"], "card": out["card"]},
-                   output={"predictions": predictions}, params={**scoring, "networks": "hypnolens.model"},
+                   output={"predictions": predictions}, params={**scoring, "networks": "hypnolens.network.model"},
                    wildcards=wildcards)  # fmt: skip
         for key, value in zip(of_fold, (*out.values(), predictions), strict=True):
             of_fold[key].append(value)

@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from hypnolens.baselines import boosting, yasa_stager
 from hypnolens.baselines.band_features import features_of
-from hypnolens.epochs import read_epochs
-from hypnolens.model import build, to_microvolts
-from hypnolens.normalisation import normalise
-from hypnolens.predictions import PROBABILITIES
+from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.network.model import build, to_microvolts
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
 from hypnolens.stages import STAGES
 from tests.rules.conftest import EXPERIMENT, run_script
 

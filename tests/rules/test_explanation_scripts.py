@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens.attributions import CHEAP, METHODS
-from hypnolens.epochs import read_epochs
-from hypnolens.explanations import read_explained, write_explained
-from hypnolens.maps import read_maps
-from hypnolens.nights import read_night
-from hypnolens.predictions import PROBABILITIES
+from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.explanations.attributions import CHEAP, METHODS
+from hypnolens.explanations.examples import read_explained, write_explained
+from hypnolens.explanations.maps import read_maps
+from hypnolens.explanations.night import read_night
+from hypnolens.recordings.epochs import read_epochs
 from hypnolens.stages import STAGES
 from tests.rules.conftest import SUBJECTS, draw_figure, run_script, say
 
@@ -76,7 +76,7 @@ def test_explanations_and_their_figures(chain, tmp_path, monkeypatch, lost, any)
         )
         return pd.read_table(events / f"{epochs.recording}.tsv").query("source == 'detected'")
 
-    monkeypatch.setattr("hypnolens.detectors.detect", detected)
+    monkeypatch.setattr("hypnolens.explanations.detectors.detect", detected)
     predictions = say(chain, tmp_path / "said", stages)
     events = _write_events(chain, tmp_path / "events", any=any)
     out = str(tmp_path / "explained.safetensors")
@@ -113,7 +113,7 @@ def test_explanations_and_their_figures(chain, tmp_path, monkeypatch, lost, any)
 def test_an_only_correct_epoch_is_the_clearest_and_the_least_sure(chain, tmp_path, monkeypatch):
     """Of N1 there is one epoch a recording; here it is right in the first only."""
     nothing = pd.DataFrame({"onset_s": [], "duration_s": [], "kind": []})
-    monkeypatch.setattr("hypnolens.detectors.detect", lambda epochs: nothing)
+    monkeypatch.setattr("hypnolens.explanations.detectors.detect", lambda epochs: nothing)
     predictions = say(
         chain, tmp_path, lambda fold, frame: frame["stage_true"].replace({"N1": "N1" if fold == 0 else "R"})
     )

@@ -5,7 +5,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from hypnolens.models import load_models
+from hypnolens.network.files import load_models
 from tests.conftest import ROOT, pink, write_psg
 from tests.rules.conftest import run_script
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens.comparison import read_confusions
-from hypnolens.metrics import scores
+from hypnolens.evaluation.comparison import read_confusions
+from hypnolens.evaluation.metrics import scores
+from hypnolens.evaluation.tables import OVERALL
 from hypnolens.stages import STAGES
-from hypnolens.tables import OVERALL
 from tests.conftest import ROOT
 from tests.rules.conftest import SUBJECTS, draw_figure, evaluated, run_script, say
 

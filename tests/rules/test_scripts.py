@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from hypnolens.baselines.networks import build
-from hypnolens.configuration import NETWORKS
-from hypnolens.epochs import read_epochs
-from hypnolens.inference import probabilities
-from hypnolens.normalisation import normalise
-from hypnolens.predictions import PROBABILITIES
-from hypnolens.provenance import record
+from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.network.inference import probabilities
+from hypnolens.pipeline.configuration import NETWORKS
+from hypnolens.pipeline.provenance import record
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
 from tests.conftest import ROOT
 from tests.rules.conftest import EXPERIMENT, ORIGIN, SCRIPTS, SUBJECTS, draw_figure, extraction, run_script
 

@@ -8,24 +8,21 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from hypnolens.alignment import (
-    BANDS,
-    KIND_STAGES,
+from hypnolens.bands import SPECTRUM
+from hypnolens.explanations.alignment import (
     MEASURES,
     N_BINS,
-    SPECTRUM,
     Key,
     align_recording,
     alignment_table,
-    binned,
     controls,
     envelope,
     measures,
     preference_of_recording,
     summary,
 )
-from hypnolens.events import KINDS
-from hypnolens.maps import COARSE, DEFAULT, RecordingMaps
+from hypnolens.explanations.events import BANDS, KIND_STAGES, KINDS
+from hypnolens.explanations.maps import COARSE, DEFAULT, RecordingMaps, binned
 from hypnolens.stages import CODE
 from tests.conftest import make_epochs
 

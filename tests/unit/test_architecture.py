@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypnolens.architecture import describe
-from hypnolens.model import Architecture, SEResNetBiLSTM, cell_geometry, n_parameters
+from hypnolens.network.architecture import describe
+from hypnolens.network.model import Architecture, SEResNetBiLSTM, cell_geometry, n_parameters
 from hypnolens.plots import architecture, f1_bars
 from hypnolens.plots.style import FULL_WIDTH
 from hypnolens.stages import STAGES

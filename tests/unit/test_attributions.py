@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens.attributions import (
+from hypnolens.explanations.attributions import (
     CHEAP,
     METHODS,
     Decisions,
@@ -14,9 +14,9 @@ from hypnolens.attributions import (
     log_odds,
     to_samples,
 )
-from hypnolens.inference import positions_of, probabilities
-from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, cell_geometry, to_microvolts
-from hypnolens.surrogates import phase_randomised
+from hypnolens.explanations.surrogates import phase_randomised
+from hypnolens.network.inference import positions_of, probabilities
+from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, cell_geometry, to_microvolts
 from tests.conftest import make_epochs
 
 

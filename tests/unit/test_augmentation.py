@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens.augmentation import Augmentation, augment
-from hypnolens.engine import Engine, Options
-from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.store import Store
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
+from hypnolens.training.augmentation import Augmentation, augment
+from hypnolens.training.engine import Engine, Options
+from hypnolens.training.store import Store
 from tests.conftest import make_epochs
 
 X = torch.from_numpy(np.random.default_rng(0).normal(0, 30, (400, 600)).astype(np.float32))  # 20 Hz

@@ -25,8 +25,8 @@ from hypnolens.baselines.band_features import (
     with_neighbours,
 )
 from hypnolens.errors import HypnolensError, RecordingError
-from hypnolens.extraction import extract
-from hypnolens.parquet import write_parquet
+from hypnolens.io.parquet import write_parquet
+from hypnolens.recordings.extraction import extract
 from hypnolens.stages import STAGES
 from tests.conftest import make_epochs, write_hypnogram, write_psg
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from hypnolens.calibration import BINS, calibration_table, reliability
+from hypnolens.evaluation.calibration import BINS, calibration_table, reliability
+from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.plots import calibration as plot
-from hypnolens.predictions import PROBABILITIES
 from hypnolens.stages import CODE, STAGES
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from hypnolens.cli import main
-from hypnolens.hypnogram import read_stages
+from hypnolens.recordings.hypnogram import read_stages
 from hypnolens.stages import STAGES
 from tests.conftest import pink, write_hypnogram, write_psg
 

@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import wilcoxon
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from hypnolens import metrics
-from hypnolens.comparison import (
+from hypnolens.errors import HypnolensError
+from hypnolens.evaluation import metrics
+from hypnolens.evaluation.comparison import (
     family_table,
     fold_table,
     holm,
@@ -17,7 +18,6 @@ from hypnolens.comparison import (
     signed_rank,
     write_confusions,
 )
-from hypnolens.errors import HypnolensError
 from hypnolens.stages import STAGES
 
 SUBJECTS = ["007", "NA", "S10", "S2", "S3", "S4", "S5", "S6"]

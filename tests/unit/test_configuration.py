@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from hypnolens.configuration import load
 from hypnolens.errors import ConfigurationError
+from hypnolens.pipeline.configuration import load
 from tests.conftest import ROOT
 
 

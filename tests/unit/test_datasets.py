@@ -6,12 +6,13 @@ import re
 
 import pytest
 
-from hypnolens.configuration import load
-from hypnolens.counts import differing, published, stage_counts
-from hypnolens.datasets import list_recordings, published_folds, sleepedf
+from hypnolens.datasets import sleepedf
+from hypnolens.datasets.listing import list_recordings, published_folds
+from hypnolens.datasets.published import differing, published, stage_counts
 from hypnolens.errors import ConfigurationError, DatasetError
-from hypnolens.folds import make_folds
-from hypnolens.tsv import read_rows
+from hypnolens.io.tables import read_rows
+from hypnolens.pipeline.configuration import load
+from hypnolens.training.folds import make_folds
 from tests.conftest import ROOT
 
 TABLES = ROOT / "config" / "tables"

@@ -4,8 +4,8 @@ import mne
 import numpy as np
 import pytest
 
-from hypnolens.edf import read_annotations, read_channel
 from hypnolens.errors import RecordingError
+from hypnolens.recordings.edf import read_annotations, read_channel
 from tests.conftest import write_hypnogram, write_pair, write_psg
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens.devices import claim, pick_device
-from hypnolens.engine import Engine, Options, Progress, TrainingError
-from hypnolens.epochs import read_epochs, write_epochs
-from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM
-from hypnolens.store import Store
+from hypnolens.network.devices import claim, pick_device
+from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM
+from hypnolens.recordings.epochs import read_epochs, write_epochs
+from hypnolens.training.engine import Engine, Options, Progress, TrainingError
+from hypnolens.training.store import Store
 from tests.conftest import ROOT, make_epochs
 
 ARCHITECTURE = Architecture(width=4, lstm_layers=2, lstm_hidden=6, head_hidden=(7,), window=5)
@@ -149,7 +149,10 @@ def test_a_mapped_recording_is_read_only(mapped):
 
 def test_every_process_has_a_device_of_its_own_until_there_are_more_than_devices(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    code = "import sys; from hypnolens.devices import claim; print(*claim(['a', 'b']), flush=True); sys.stdin.read()"
+    code = (
+        "import sys; from hypnolens.network.devices import claim\n"
+        "print(*claim(['a', 'b']), flush=True); sys.stdin.read()"
+    )
     holders = []
     try:
         for _ in range(3):

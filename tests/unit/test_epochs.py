@@ -10,10 +10,17 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from hypnolens.epochs import check_rates, read_epochs, read_hypnograms, summary, write_epochs, write_hypnograms
 from hypnolens.errors import DamagedError, DatasetError, RecordingError
-from hypnolens.extraction import extract
-from hypnolens.tensors import digest
+from hypnolens.io.tensors import digest
+from hypnolens.recordings.epochs import (
+    check_rates,
+    read_epochs,
+    read_hypnograms,
+    summary,
+    write_epochs,
+    write_hypnograms,
+)
+from hypnolens.recordings.extraction import extract
 from tests.conftest import write_hypnogram, write_pair, write_psg
 
 OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
@@ -183,7 +190,7 @@ def test_twenty_two_hours_take_under_two_seconds_and_300_mb(tmp_path):
     # In a process of its own, as in the pipeline: start-up and imports count, what pytest holds does not.
     code = (
         "import time; began = time.monotonic(); from pathlib import Path\n"
-        "from hypnolens.epochs import write_epochs\nfrom hypnolens.extraction import extract\n"
+        "from hypnolens.recordings.epochs import write_epochs\nfrom hypnolens.recordings.extraction import extract\n"
         f"epochs = extract(Path({str(psg)!r}), Path({str(hypnogram)!r}), **{OPTIONS!r})\n"
         f"write_epochs(epochs, Path({str(tmp_path / 'a.safetensors')!r}))\n"
         # Not getrusage, whose peak a process inherits from its parent.

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens.detectors import continuous, detect
 from hypnolens.errors import HypnolensError
-from hypnolens.events import KINDS, agreement, mask, read_events, read_marks
-from hypnolens.extraction import extract
-from hypnolens.simulation import simulate_night, write_night
+from hypnolens.explanations.detectors import continuous, detect
+from hypnolens.explanations.events import KINDS, agreement, mask, read_events, read_marks
+from hypnolens.recordings.extraction import extract
+from hypnolens.simulation.files import write_night
+from hypnolens.simulation.night import simulate_night
 from hypnolens.stages import STAGES
 from tests.conftest import make_epochs
 

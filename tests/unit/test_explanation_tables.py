@@ -6,10 +6,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from hypnolens import explanation_tables as make
-from hypnolens.alignment import SPECTRUM
-from hypnolens.maps import RecordingMaps
-from hypnolens.metrics import subject_interval
+from hypnolens.bands import SPECTRUM
+from hypnolens.evaluation.metrics import subject_interval
+from hypnolens.explanations import tables as make
+from hypnolens.explanations.maps import RecordingMaps
 from hypnolens.stages import CODE, STAGES
 from tests.conftest import make_predictions
 

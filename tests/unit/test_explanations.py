@@ -9,15 +9,16 @@ import pytest
 from safetensors.numpy import save_file
 from scipy.signal import welch
 
-from hypnolens.alignment import SPECTRUM, preference_of_recording
+from hypnolens.bands import SPECTRUM
 from hypnolens.errors import HypnolensError
-from hypnolens.events import agreement_table, count_table, known_events, read_found, within, write_found
-from hypnolens.explanations import CLEAREST, N_ERRORS, UNSURE, Explained, choose, events_within, read_explained
-from hypnolens.explanations import write_explained as write_these
-from hypnolens.maps import COARSE, DEFAULT, RecordingMaps, neighbours_part, read_maps, write_maps
-from hypnolens.nights import HIGHEST_HZ, night_strip, read_night, write_night_strip
+from hypnolens.explanations.alignment import preference_of_recording
+from hypnolens.explanations.events import agreement_table, count_table, known_events, read_found, within, write_found
+from hypnolens.explanations.examples import CLEAREST, N_ERRORS, UNSURE, Explained, choose, events_within, read_explained
+from hypnolens.explanations.examples import write_explained as write_these
+from hypnolens.explanations.maps import COARSE, DEFAULT, RecordingMaps, neighbours_part, read_maps, write_maps
+from hypnolens.explanations.night import HIGHEST_HZ, night_strip, read_night, write_night_strip
+from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.stages import STAGES
-from hypnolens.surrogates import phase_randomised
 from tests.conftest import make_epochs, make_predictions
 
 RNG = np.random.default_rng(0)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.signal import periodogram
 
-from hypnolens import faithfulness
-from hypnolens.attributions import Decisions, log_odds
-from hypnolens.faithfulness import (
+from hypnolens.explanations import faithfulness
+from hypnolens.explanations.attributions import Decisions, log_odds
+from hypnolens.explanations.faithfulness import (
     REMOVAL_COLUMNS,
     REMOVED,
     SEGMENTS,
@@ -23,10 +23,10 @@ from hypnolens.faithfulness import (
     probabilities_of,
     without_band,
 )
-from hypnolens.maps import DEFAULT, RecordingMaps
-from hypnolens.model import Architecture, SEResNetBiLSTM
+from hypnolens.explanations.maps import DEFAULT, RecordingMaps
+from hypnolens.explanations.surrogates import phase_randomised
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.stages import CODE
-from hypnolens.surrogates import phase_randomised
 from tests.conftest import make_epochs
 
 N2 = CODE["N2"]

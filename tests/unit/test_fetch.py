@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
+from hypnolens.datasets.fetch import Address, Patience, fetch_files
 from hypnolens.errors import RecordingError
-from hypnolens.fetch import Address, Patience, fetch_files
 from tests.conftest import ROOT
 
 BODY = bytes(range(256)) * 400
@@ -101,7 +101,7 @@ def test_a_server_that_all_but_stalls_is_given_up(files, tmp_path):
     files.manner[None] = lambda _: "trickle"
     slow = Patience(attempts=1, wait_s=0, timeout_s=0.2)  # a hundred bytes come every 0.05 s: no read is silent
     files.files["/a.edf"] = bytes(9000)
-    from hypnolens import fetch
+    from hypnolens.datasets import fetch
 
     fastest, fetch.SLOWEST = fetch.SLOWEST, 100_000
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hypnolens.datasets import list_recordings
+from hypnolens.datasets.listing import list_recordings
 from hypnolens.errors import ConfigurationError
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from hypnolens.errors import DatasetError
-from hypnolens.folds import absent_stages, make_folds, read_folds, write_folds
-from hypnolens.tsv import read_rows
+from hypnolens.io.tables import read_rows
+from hypnolens.training.folds import absent_stages, make_folds, read_folds, write_folds
 
 SUBJECTS = [f"S{i:02d}" for i in range(20)]
 

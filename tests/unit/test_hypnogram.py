@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hypnolens.errors import RecordingError
-from hypnolens.hypnogram import kept_epochs, read_stages
+from hypnolens.recordings.hypnogram import kept_epochs, read_stages
 from hypnolens.stages import MOVEMENT, UNSCORED
 from tests.conftest import RK, write_hypnogram
 

@@ -5,7 +5,17 @@ import re
 
 import pytest
 
-from hypnolens.jobs import FOLD_COLUMNS, NONE, RULE_COLUMNS, RUN_COLUMNS, by_fold, by_rule, by_run, job_of, read_jobs
+from hypnolens.pipeline.jobs import (
+    FOLD_COLUMNS,
+    NONE,
+    RULE_COLUMNS,
+    RUN_COLUMNS,
+    by_fold,
+    by_rule,
+    by_run,
+    job_of,
+    read_jobs,
+)
 from tests.conftest import ROOT
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"

@@ -13,11 +13,11 @@ from sklearn.metrics import (
 )
 
 from benchmarks.coverage import coverage
-from hypnolens import metrics
-from hypnolens.evaluation import evaluate, evaluate_recordings
-from hypnolens.predictions import PROBABILITIES
+from hypnolens.evaluation import metrics
+from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.evaluation.scores import evaluate, evaluate_recordings
+from hypnolens.io.frames import read_table
 from hypnolens.stages import STAGES
-from hypnolens.tables import read_table
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, build, cell_geometry, folded, n_parameters
+from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, build, cell_geometry, folded, n_parameters
 
 SMALL = {"width": 2, "lstm_layers": 1, "lstm_hidden": 3, "head_hidden": (4,), "window": 5}
 

@@ -7,12 +7,12 @@ import zipfile
 import pytest
 import torch
 
-from hypnolens import models
-from hypnolens.cards import DEMO, RESEARCH, card_of
 from hypnolens.errors import HypnolensError
-from hypnolens.model import build
-from hypnolens.models import SHIPPED, load_models, read_model, write_model
-from hypnolens.usual import usual_of
+from hypnolens.network import files
+from hypnolens.network.cards import DEMO, RESEARCH, card_of
+from hypnolens.network.files import SHIPPED, load_models, read_model, write_model
+from hypnolens.network.model import build
+from hypnolens.network.training_range import usual_of
 from tests.conftest import make_epochs
 from tests.rules.conftest import EXPERIMENT
 
@@ -120,7 +120,7 @@ def test_what_is_damaged_is_refused_in_one_line(tmp_path, name):
 def test_weights_that_are_a_pickle_are_never_unpickled_even_with_a_matching_checksum(tmp_path):
     saved(tmp_path)
     _pickled(tmp_path)
-    _changed(tmp_path, weights_sha256=models._sha256((tmp_path / "model.safetensors").read_bytes()))
+    _changed(tmp_path, weights_sha256=files._sha256((tmp_path / "model.safetensors").read_bytes()))
     with pytest.raises(HypnolensError, match="damaged"):
         load_models(tmp_path, ensemble=False)
     assert not (tmp_path / "evil").exists()
@@ -148,7 +148,7 @@ def _without(key):
     [
         (_without("normalisation"), "its card has no normalisation"),
         (lambda folder: _changed(folder, usual={}), "its card has no channels, rate_hz, recordings"),
-        (lambda folder: _changed(folder, format=models.FORMAT + 1, hypnolens="9.9"), "made by hypnolens 9.9.* update"),
+        (lambda folder: _changed(folder, format=files.FORMAT + 1, hypnolens="9.9"), "made by hypnolens 9.9.* update"),
         (lambda folder: _changed(folder, experiment={**EXPERIMENT, "width": 2}), "of another network than the card"),
     ],
 )

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens.engine import Options
 from hypnolens.errors import HypnolensError
-from hypnolens.inference import probabilities
-from hypnolens.training import train
+from hypnolens.network.inference import probabilities
+from hypnolens.training.engine import Options
+from hypnolens.training.fold import train
 from tests.conftest import make_epochs
 
 pytest.importorskip("braindecode")
 
 from hypnolens.baselines.networks import build
-from hypnolens.configuration import NETWORKS
+from hypnolens.pipeline.configuration import NETWORKS
 
 EPOCHS = make_epochs([0, 1, 2, 3, 4, 2, 2], index=[0, 1, 2, 3, 5, 6, 7])
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import yasa
 
-from hypnolens.edf import read_annotations
 from hypnolens.errors import HypnolensError
-from hypnolens.hypnogram import read_stages
+from hypnolens.evaluation.sleep_statistics import UNITS
+from hypnolens.recordings.edf import read_annotations
+from hypnolens.recordings.hypnogram import read_stages
 from hypnolens.scoring.night_statistics import LATENCIES, names, span_name, statistics_of, unit, with_latencies
 from hypnolens.stages import CODE, MOVEMENT, STAGES, UNSCORED
-from hypnolens.statistics import UNITS
 
 pytestmark = pytest.mark.filterwarnings("error")
 

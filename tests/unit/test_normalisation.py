@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.signal import lfilter, welch
 
-from hypnolens.normalisation import normalise
+from hypnolens.recordings.normalisation import normalise
 from tests.conftest import make_epochs
 
 EPOCHS = make_epochs(np.tile([0, 1, 2, 3, 4], 8), seed=3)

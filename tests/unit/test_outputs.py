@@ -23,16 +23,16 @@ from matplotlib import pyplot as plt
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 from hypnolens import __version__
-from hypnolens.edf import read_annotations
 from hypnolens.errors import RecordingError
-from hypnolens.hypnogram import read_stages
+from hypnolens.io.tables import read_rows
+from hypnolens.recordings.edf import read_annotations
+from hypnolens.recordings.hypnogram import read_stages
 from hypnolens.scoring import outputs
 from hypnolens.scoring.names import bids_name, file_names
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.outputs import summary, write_outputs
 from hypnolens.scoring.scored import Detail, Night, Scored
 from hypnolens.stages import CODE, MOVEMENT, STAGES, UNSCORED
-from hypnolens.tsv import read_rows
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from hypnolens.plots.colours import STAGE_COLOURS
+from hypnolens.scoring.night_page import _signal, _spectrogram, write_page
 from hypnolens.scoring.night_statistics import statistics_of
-from hypnolens.scoring.page import _signal, _spectrogram, write_page
 from hypnolens.scoring.scored import Detail, Night, Scored
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED
 

@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens import configuration, paper, paper_page
-from hypnolens.calibration import calibration_table
-from hypnolens.comparison import family_table, optimism_table, paired_table, write_confusions
-from hypnolens.cost import cost_table
-from hypnolens.evaluation import confusions_by_subject, evaluate, evaluate_folds
-from hypnolens.predictions import PROBABILITIES
+from hypnolens.evaluation.calibration import calibration_table
+from hypnolens.evaluation.comparison import family_table, optimism_table, paired_table, write_confusions
+from hypnolens.evaluation.cost import cost_table
+from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.evaluation.scores import confusions_by_subject, evaluate, evaluate_folds
+from hypnolens.evaluation.sleep_statistics import agreement_table, statistics_table
+from hypnolens.evaluation.tables import OVERALL, stage_table
+from hypnolens.evaluation.transitions import transition_table
+from hypnolens.io.frames import read_table
+from hypnolens.pipeline import configuration
+from hypnolens.reports import paper, paper_tables
 from hypnolens.stages import STAGES
-from hypnolens.statistics import agreement_table, statistics_table
-from hypnolens.tables import OVERALL, read_table, stage_table
-from hypnolens.transitions import transition_table
 from tests.conftest import ROOT
 
 TABLES = ROOT / "config" / "tables"
@@ -91,7 +93,7 @@ def _study(name, families=tuple(OPTIONS), wrong=0.3):
            if OPTIONS[family]["model"] == "se-resnet-bilstm"}  # fmt: skip
     if own:
         _write(cost_table(own, histories, metrics), reports / "tables" / "cost.tsv")
-    return paper.Study(
+    return paper_tables.Study(
         name, runs, {family: OPTIONS[family] for family in families},
         {family: PROTOCOLS[family] for family in families}, ["confusion_matrix"],
     )  # fmt: skip
@@ -121,7 +123,7 @@ def test_the_papers_scores_stand_beside_ours(studies):
     ours = _families(studies[0]).loc["main"]
     inside, below = 100 * ours["accuracy"], 100 * ours["macro_f1_low"] - 1
     published = PAPER.assign(accuracy=inside + 1e-3, macro_f1=below)
-    table = paper.overall_table(studies, published)
+    table = paper_tables.overall_table(studies, published)
     assert list(dict.fromkeys(table["dataset"])) == ["sleep-edf-20", "sleep-edf-78", "shhs", "mine"]
     rows = table.set_index(["dataset", "score"])
     row = rows.loc[("sleep-edf-20", "accuracy")]
@@ -134,28 +136,28 @@ def test_the_papers_scores_stand_beside_ours(studies):
 
 
 def test_what_was_not_run_says_so_in_every_row(studies):
-    table = paper.overall_table(studies, PAPER)
+    table = paper_tables.overall_table(studies, PAPER)
     for dataset in ("sleep-edf-78", "shhs"):
         rows = table[table["dataset"] == dataset]
-        assert rows["score"].tolist() == list(paper.SCORES.values()) and (rows["here"] == "not run").all()
+        assert rows["score"].tolist() == list(paper_tables.SCORES.values()) and (rows["here"] == "not run").all()
         assert (rows[["ci95", "difference", "paper_in_ci95"]] == "-").all(axis=None) and (rows["paper"] != "-").all()
-        stages = paper.stages_table(studies, PAPER)
+        stages = paper_tables.stages_table(studies, PAPER)
         rows = stages[stages["dataset"] == dataset]
         assert rows["stage"].tolist() == list(STAGES) and (rows.drop(columns=["dataset", "stage"]) == "not run").all(
             axis=None
         )
-        methods = paper.methods_table(studies, PAPER, METHODS)
+        methods = paper_tables.methods_table(studies, PAPER, METHODS)
         rows = methods[(methods["dataset"] == dataset) & (methods["figures"] == "run here")]
         assert len(rows) == 1 and (rows[list(OVERALL)] == "not run").all(axis=None)
 
 
 def test_a_dataset_that_the_paper_does_not_have_has_dashes_for_it(studies):
-    table = paper.overall_table(studies, PAPER)
+    table = paper_tables.overall_table(studies, PAPER)
     rows = table[table["dataset"] == "mine"]
     assert (rows[["paper", "difference", "paper_in_ci95"]] == "-").all(axis=None) and not (
         rows["here"] == "not run"
     ).any()
-    methods = paper.methods_table(studies, PAPER, METHODS)
+    methods = paper_tables.methods_table(studies, PAPER, METHODS)
     assert set(methods.loc[methods["dataset"] == "mine", "figures"]) == {"run here"}
 
 
@@ -165,12 +167,12 @@ def test_one_subject_has_no_interval_that_a_value_could_lie_in(tmp_path, monkeyp
     families = study.table("families")
     families[[column for column in families if column.endswith(("_low", "_high"))]] = np.nan
     _write(families, Path("reports/shhs/tables/families.tsv"))
-    rows = paper.overall_table([study], PAPER).query("dataset == 'shhs'")
+    rows = paper_tables.overall_table([study], PAPER).query("dataset == 'shhs'")
     assert (rows[["ci95", "paper_in_ci95"]] == "-").all(axis=None) and (rows["difference"] != "-").all()
 
 
 def test_methods_are_as_reported_or_run_here_and_no_variants(studies):
-    table = paper.methods_table(studies, PAPER, METHODS)
+    table = paper_tables.methods_table(studies, PAPER, METHODS)
     rows = table[table["dataset"] == "sleep-edf-20"]
     reported, here = rows[rows["figures"] == "as reported"], rows[rows["figures"] == "run here"]
     assert reported["method"].tolist() == ["the paper", *METHODS.loc[METHODS["dataset"] == "sleep-edf-20", "method"]]
@@ -191,13 +193,13 @@ def test_methods_are_as_reported_or_run_here_and_no_variants(studies):
 
 def test_ablations_name_what_was_changed(studies):
     study = studies[0]
-    assert paper.changes(study, "main") == "-"
-    assert paper.changes(study, "without-se") == "width 16, se false, patience 5"
-    assert paper.changes(study, "selected") == "protocol test-selected"
-    assert paper.changes(study, "probe") == "model linear-probe, features_of main-seed0"
-    back = paper.Study("x", {"a": ["a"], "b": ["b"]}, {"a": {"patience": 5}, "b": {"patience": None}}, {}, [])
-    assert paper.changes(back, "b") == "patience none"
-    table = paper.ablations_table(studies)
+    assert paper_tables.changes(study, "main") == "-"
+    assert paper_tables.changes(study, "without-se") == "width 16, se false, patience 5"
+    assert paper_tables.changes(study, "selected") == "protocol test-selected"
+    assert paper_tables.changes(study, "probe") == "model linear-probe, features_of main-seed0"
+    back = paper_tables.Study("x", {"a": ["a"], "b": ["b"]}, {"a": {"patience": 5}, "b": {"patience": None}}, {}, [])
+    assert paper_tables.changes(back, "b") == "patience none"
+    table = paper_tables.ablations_table(studies)
     assert table[["dataset", "experiment"]].to_numpy().tolist() == [
         ["sleep-edf-20", "main"], ["sleep-edf-20", "without-se"], ["sleep-edf-20", "probe"],
         ["mine", "main"], ["mine", "probe"],
@@ -213,18 +215,18 @@ def test_ablations_name_what_was_changed(studies):
 
 
 def test_every_other_experiment_is_tested_against_the_main_one(studies):
-    table = paper.paired_table(studies)
+    table = paper_tables.paired_table(studies)
     others = table.loc[table["dataset"] == "sleep-edf-20", "experiment"].tolist()
     assert (
         others == ["without-se", "selected", "probe", "chambon", "yasa", "boosting"]
         and (table["against"] == "main").all()
     )
     assert len(table) == 7 and not (table == "-").any(axis=None)
-    assert paper.paired_table([]).columns.tolist() == table.columns.tolist()
+    assert paper_tables.paired_table([]).columns.tolist() == table.columns.tolist()
 
 
 def test_protocols_are_of_one_seed_each(studies):
-    table = paper.protocols_table(studies)
+    table = paper_tables.protocols_table(studies)
     assert table["score"].tolist() == ["accuracy", "macro-F1", "kappa"] and set(table["dataset"]) == {"sleep-edf-20"}
     assert (table["clean"] == "main-seed0").all() and (table["test_selected"] == "selected").all()
     of_run = [
@@ -234,22 +236,22 @@ def test_protocols_are_of_one_seed_each(studies):
         clean, selected = (found[score] for found in of_run)
         assert (row["clean_score"], row["test_selected_score"]) == (f"{clean:.3f}", f"{selected:.3f}")
         assert row["optimism"] == f"{selected - clean:+.3f}" and re.fullmatch("[012] of 2", row["folds_below"])
-    assert paper.protocols_table(studies[1:]).columns.tolist() == table.columns.tolist()
+    assert paper_tables.protocols_table(studies[1:]).columns.tolist() == table.columns.tolist()
 
 
 def test_only_experiments_of_several_seeds_are_in_the_table_of_seeds(studies):
-    table = paper.seeds_table(studies)
+    table = paper_tables.seeds_table(studies)
     assert table["experiment"].tolist() == ["main"] * 6 and (table["seeds"] == 2).all()
     ours = _families(studies[0]).loc["main"]
     assert table.iloc[0][["mean", "sd_over_seeds"]].tolist() == [
         f"{ours['accuracy']:.3f}",
         f"{ours['accuracy_sd']:.3f}",
     ]
-    assert paper.seeds_table([]).columns.tolist() == table.columns.tolist()
+    assert paper_tables.seeds_table([]).columns.tolist() == table.columns.tolist()
 
 
 def test_every_table_is_there_and_tables_of_datasets_are_one_below_the_other(studies):
-    tables = paper.tables(studies, PAPER, METHODS)
+    tables = paper_tables.tables(studies, PAPER, METHODS)
     declared = re.search(r"PAPER_TABLES = \((.*?)\)", (ROOT / "workflow/rules/common.smk").read_text(), flags=re.S)[1]
     assert list(tables) == re.findall(r'"(\w+)"', declared)
     for name in ("stride", "calibration", "transitions", "sleep_statistics"):
@@ -263,7 +265,7 @@ def test_every_table_is_there_and_tables_of_datasets_are_one_below_the_other(stu
 def test_any_model_may_be_the_main_one(tmp_path, monkeypatch, main, others):
     """Time and stride are known where a network of hypnolens's own was trained, the main one or not."""
     monkeypatch.chdir(tmp_path)
-    tables = paper.tables([_study("mine", (main, *others))], PAPER, METHODS)
+    tables = paper_tables.tables([_study("mine", (main, *others))], PAPER, METHODS)
     here = tables["methods"].query("dataset == 'mine'")
     assert here["method"].tolist() == [OPTIONS[name]["model"] for name in (main, *others)]
     assert tables["stride"].get("experiment", pd.Series(dtype=str)).tolist() == (RUNS["main"] if others else [])
@@ -278,8 +280,8 @@ def _cells(latex):
 
 
 def test_latex_has_all_rows_and_columns(studies, tmp_path):
-    for name, table in paper.tables(studies, PAPER, METHODS).items():
-        paper.write_latex(table, tmp_path / f"{name}.tex")
+    for name, table in paper_tables.tables(studies, PAPER, METHODS).items():
+        paper_tables.write_latex(table, tmp_path / f"{name}.tex")
         latex = (tmp_path / f"{name}.tex").read_text()
         form, rows = _cells(latex)
         assert form == "l" * len(table.columns) and rf"\label{{tab:{name}}}" in latex, name
@@ -290,7 +292,7 @@ def test_latex_has_all_rows_and_columns(studies, tmp_path):
 
 def test_latex_escapes_what_is_special_and_fills_what_is_not_there(tmp_path):
     table = pd.DataFrame({"macro_f1": [0.5, None], "what": ["50 % of R&D, a_b #1 $x {y} ~z ^w \\v", "plain"]})
-    paper.write_latex(table, tmp_path / "special.tex")
+    paper_tables.write_latex(table, tmp_path / "special.tex")
     form, rows = _cells((tmp_path / "special.tex").read_text())
     assert form == "ll" and rows[0] == ["macro f1", "what"] and rows[2] == ["-", "plain"]
     for written in (r"50 \% of R\&D", r"a\_b", r"\#1", r"\$x", r"\{y\}"):
@@ -320,7 +322,7 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     """With the files that the pipeline has for such a dataset, and no others."""
     monkeypatch.chdir(tmp_path)
     study = _study("mine", families)
-    tables = paper.tables([study], PAPER, METHODS)
+    tables = paper_tables.tables([study], PAPER, METHODS)
     for name, table in tables.items():
         _write(table, Path("reports/tables") / f"{name}.tsv")
     Path("reports/tables/made.json").write_text('{"python": "3"}')
@@ -346,13 +348,13 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     _write(statistics_table(_predictions(0, 0.3), {}), Path("reports/mine") / run / "tables" / "statistics.tsv")
     dataset = {"kind": "simulate", "trim_wake_min": 30, "trim_rule": "r", "folds": {"k": 2}, "channel": ["EEG"]}
     shown = []
-    monkeypatch.setattr(paper_page, "display", lambda thing: shown.append(getattr(thing, "data", thing)))
-    monkeypatch.setattr("hypnolens.reporting.display", lambda thing: shown.append(getattr(thing, "data", thing)))
-    page = paper_page.PaperPage([vars(study)], {"mine": dataset}, {"shhs": "why"}, "snakemake --cores 2")
+    monkeypatch.setattr(paper, "display", lambda thing: shown.append(getattr(thing, "data", thing)))
+    monkeypatch.setattr("hypnolens.reports.dataset.display", lambda thing: shown.append(getattr(thing, "data", thing)))
+    page = paper.PaperPage([vars(study)], {"mine": dataset}, {"shhs": "why"}, "snakemake --cores 2")
     page.head()
     page.show()
     text = "\n".join(part for part in shown if isinstance(part, str))
-    assert [title for title in paper_page.SECTIONS if f">{title}</h2>" not in text] == []
+    assert [title for title in paper.SECTIONS if f">{title}</h2>" not in text] == []
     assert "not run: why" in text and "snakemake --cores 2" in text and "mine: simulated nights." in text
     n_figures = sum(isinstance(part, bytes) for part in shown)
     assert n_figures == 3 + own + 1

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from benchmarks.planted import measures, trained, untrained
-from hypnolens.alignment import envelope
-from hypnolens.attributions import DEFAULT, Decisions, attribute, to_samples
-from hypnolens.faithfulness import curves
-from hypnolens.inference import probabilities
-from hypnolens.maps import COARSE
-from hypnolens.model import cell_geometry
+from hypnolens.explanations.alignment import envelope
+from hypnolens.explanations.attributions import DEFAULT, Decisions, attribute, to_samples
+from hypnolens.explanations.faithfulness import curves
+from hypnolens.explanations.maps import COARSE
+from hypnolens.network.inference import probabilities
+from hypnolens.network.model import cell_geometry
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, plant
 from hypnolens.stages import CODE, EPOCH_S
 

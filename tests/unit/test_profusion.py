@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from hypnolens.errors import RecordingError
-from hypnolens.hypnogram import read_stages
-from hypnolens.profusion import read_profusion
+from hypnolens.recordings.hypnogram import read_stages
+from hypnolens.recordings.profusion import read_profusion
 from hypnolens.stages import MOVEMENT, UNSCORED
 from tests.conftest import write_profusion
 

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens import training
 from hypnolens.cli import main
-from hypnolens.engine import Options
 from hypnolens.errors import HypnolensError, RecordingError
-from hypnolens.logs import logged
-from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.passes import Pass, pass_line, read_pass
-from hypnolens.progress import RULES, SILENT_S, describe, duration, makespan, read_runs, time_left
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
+from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.passes import Pass, pass_line, read_pass
+from hypnolens.pipeline.progress import RULES, SILENT_S, describe, duration, makespan, read_runs, time_left
+from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
+from hypnolens.training.engine import Engine, Options
+from hypnolens.training.fold import SAVE_S, train
 from tests.conftest import ROOT, make_epochs
 
 NOW = 1.8e9
@@ -83,7 +84,7 @@ def _train(folder, dataset, passes):
     sides = [[make_epochs(STAGES, name=name, rate=20)] for name in "ab"]
     architecture = Architecture(width=1, dropout=0.0, lstm_layers=1, lstm_hidden=4, head_hidden=(), window=3)
     with logged(dataset / "logs/train/net/fold-0.log"):
-        _, history = training.train(
+        _, history = train(
             *sides, build=lambda: SEResNetBiLSTM(architecture), fold=0, checkpoint=folder / "c.pt", key="k",
             options=Options(passes=passes, patience=None, batch_windows=16, stretch=8, torch_threads=1), name="sim/net",
         )  # fmt: skip
@@ -106,15 +107,15 @@ def test_what_training_writes_is_what_is_read(tmp_path):
 
 def test_a_training_that_goes_on_is_in_the_pass_after_its_checkpoints(tmp_path, monkeypatch):
     dataset = _folds(tmp_path, n_folds=1)
-    monkeypatch.setattr(training, "_enough", lambda history, options: len(history) >= 2)
+    monkeypatch.setattr("hypnolens.training.fold._enough", lambda history, options: len(history) >= 2)
     _train(tmp_path, dataset, 5)
-    state = training.read_checkpoint(tmp_path / "c.pt", "k", "sim/net")
-    training.write_checkpoint(tmp_path / "c.pt", {**state, "finished": False})
+    state = read_checkpoint(tmp_path / "c.pt", "k", "sim/net")
+    write_checkpoint(tmp_path / "c.pt", {**state, "finished": False})
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.Engine, "restore", killed)
+    monkeypatch.setattr(Engine, "restore", killed)
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path, dataset, 5)
     log = dataset / "logs/train/net/fold-0.log"
@@ -162,7 +163,7 @@ def test_before_its_first_pass_a_training_is_silent_for_as_long_as_it_keeps_noth
     _log(dataset, 0, ["2026-01-01 10:00:00,000 WARNING w.py:1: UserWarning: slow", "  torch.f()"], age=SILENT_S[1] - 1)
     _log(dataset, 1, [], age=SILENT_S[1] + 1)
     assert _states(tmp_path) == ["running", "silent"]
-    assert SILENT_S[1] > 1.5 * training.SAVE_S
+    assert SILENT_S[1] > 1.5 * SAVE_S
     assert "not known before a pass" in describe(read_runs(tmp_path, NOW), NOW)[-1]
 
 

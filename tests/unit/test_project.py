@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypnolens.logs import NO_WORD, failures, logged, logger
-from hypnolens.provenance import code_version, record, sources
+from hypnolens.pipeline.logs import NO_WORD, failures, logged, logger
+from hypnolens.pipeline.provenance import code_version, record, sources
 from tests.conftest import ROOT
 
 
@@ -62,9 +62,9 @@ def test_each_rule_finds_all_that_it_imports_in_its_environment(path):
 
 
 def test_what_the_snakefile_imports_needs_only_what_snakemake_brings():
-    modules = "configuration, datasets, folds, provenance, errors, logs"
     code = (
-        f"import sys; from hypnolens import {modules}\n"
+        "import sys; from hypnolens import errors; from hypnolens.datasets import listing, published, sleepedf\n"
+        "from hypnolens.pipeline import configuration, logs, provenance; from hypnolens.training import folds\n"
         "print(sorted({'numpy', 'pandas', 'torch', 'scipy', 'sklearn', 'edfio', 'matplotlib'} & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -78,7 +78,7 @@ def _project(tmp_path: Path) -> Path:
         "hypnolens/a.py": "from hypnolens import b\nimport json\n",
         "hypnolens/b.py": "import hypnolens.c\n",
         "hypnolens/c.py": "X = 1\n",
-        "hypnolens/logs.py": "",
+        "hypnolens/pipeline/logs.py": "",
         "hypnolens/unused.py": "X = 1\n",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -89,13 +89,16 @@ def _project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "path, seen",
     [("workflow/scripts/s.py", True), ("hypnolens/a.py", True), ("hypnolens/c.py", True),
-     ("hypnolens/unused.py", False), ("hypnolens/logs.py", False)],
+     ("hypnolens/unused.py", False), ("hypnolens/pipeline/logs.py", False)],
 )  # fmt: skip
 def test_a_code_version_sees_what_a_script_imports_through_others(tmp_path, path, seen):
     # In a process each time, as files are read once a process.
     root = _project(tmp_path)
-    command = [sys.executable, "-c", "import sys; from pathlib import Path; from hypnolens.provenance import *\n"
-               "print(code_version(Path(sys.argv[1]), 's'))", str(root)]  # fmt: skip
+    code = (
+        "import sys; from pathlib import Path; from hypnolens.pipeline.provenance import code_version\n"
+        "print(code_version(Path(sys.argv[1]), 's'))"
+    )
+    command = [sys.executable, "-c", code, str(root)]
 
     def version():
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -131,7 +134,7 @@ def test_failures_are_the_last_lines_of_the_logs_of_failed_jobs(tmp_path):
 def test_a_step_waits_for_an_earlier_process_of_the_same_step(tmp_path):
     """And for no other; Snakemake removes its log meanwhile."""
     code = (
-        "import sys, time; from hypnolens.logs import logged\n"
+        "import sys, time; from hypnolens.pipeline.logs import logged\n"
         "with logged(sys.argv[1]): print('in', flush=True); time.sleep(float(sys.argv[2])); print('out', flush=True)"
     )
 

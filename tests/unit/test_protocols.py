@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hypnolens.engine import Options
-from hypnolens.epochs import write_epochs
-from hypnolens.inference import probabilities
-from hypnolens.metrics import confusion_matrix, scores
-from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.training import SELECTS, train
+from hypnolens.evaluation.metrics import confusion_matrix, scores
+from hypnolens.network.inference import probabilities
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
+from hypnolens.recordings.epochs import write_epochs
+from hypnolens.training.engine import Options
+from hypnolens.training.fold import SELECTS, train
 from tests.conftest import make_epochs
 from tests.rules.conftest import EXPERIMENT, ORIGIN, run_script
 
@@ -38,7 +38,7 @@ def _train(folder, out, protocol):
     files = {key: str(out / name) for key, name in names.items()}
     params = {
         "experiment": {**EXPERIMENT, "passes": 2, "patience": None, "protocol": protocol},
-        "networks": "hypnolens.model",
+        "networks": "hypnolens.network.model",
         "checkpoint": str(out / "checkpoint.pt"),
         "code": "c",
         "epochs": str(folder),

@@ -7,12 +7,12 @@ import zipfile
 import pandas as pd
 import pytest
 
-from hypnolens.cards import model_card
 from hypnolens.errors import HypnolensError
-from hypnolens.evaluation import evaluate
-from hypnolens.models import SHIPPED, load_models
-from hypnolens.parquet import write_parquet
-from hypnolens.release import ship, write_release
+from hypnolens.evaluation.scores import evaluate
+from hypnolens.io.parquet import write_parquet
+from hypnolens.network.cards import model_card
+from hypnolens.network.files import SHIPPED, load_models
+from hypnolens.network.release import ship, write_release
 from hypnolens.stages import STAGES
 from tests.conftest import ROOT, make_predictions
 from tests.unit.test_models import ORIGIN, saved

@@ -10,10 +10,10 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from hypnolens.attributions import CHEAP, Decisions, attribute, explain_recording
-from hypnolens.maps import COARSE, DEFAULT
-from hypnolens.model import Architecture, BasicBlock, SEResNetBiLSTM, to_microvolts
-from hypnolens.sanity import SHIFTS_S, blocks, measure_sanity, randomised, shifted, similarity
+from hypnolens.explanations.attributions import CHEAP, Decisions, attribute, explain_recording
+from hypnolens.explanations.maps import COARSE, DEFAULT
+from hypnolens.explanations.sanity import SHIFTS_S, blocks, measure_sanity, randomised, shifted, similarity
+from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, to_microvolts
 from tests.conftest import make_epochs
 
 EPOCHS = make_epochs([0, 1, 2, 3, 4, 0, 1, 2, 3], index=[0, 1, 2, 3, 5, 6, 7, 8, 9])
@@ -180,7 +180,7 @@ def test_a_map_is_turned_back_by_as_much_as_the_signal_was_turned(monkeypatch):
         seen.update(signal=signal, method=method)
         return signal
 
-    monkeypatch.setattr("hypnolens.sanity.attribute", itself)
+    monkeypatch.setattr("hypnolens.explanations.sanity.attribute", itself)
     decisions = Decisions(_network(), epochs, across_gaps=False)
     own = epochs.signal[[1]] * np.float32(epochs.scale_uv)
     found = shifted(decisions, np.array([1]), np.array([3]), method=COARSE, shift_s=0.4)

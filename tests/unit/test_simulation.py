@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy.signal import butter, hilbert, sosfiltfilt, welch
 
-from hypnolens.simulation import CHANNELS, Event, Night, simulate_night, write_night
+from hypnolens.simulation.events import Event
+from hypnolens.simulation.files import write_night
+from hypnolens.simulation.night import CHANNELS, Night, simulate_night
 from hypnolens.simulation.signal import synthesise
 
 FPZ = "EEG Fpz-Cz"

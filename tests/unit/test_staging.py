@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from hypnolens.errors import RecordingError
-from hypnolens.model import Architecture, SEResNetBiLSTM
-from hypnolens.models import Scorer
+from hypnolens.network.files import Scorer
+from hypnolens.network.model import Architecture, SEResNetBiLSTM
+from hypnolens.network.training_range import usual_of
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.staging import MAP_BINS, detail_of, stage_night
 from hypnolens.stages import CODE, UNSCORED
-from hypnolens.usual import usual_of
 from tests.conftest import make_epochs, pink
 
 RATE = 100.0

@@ -10,9 +10,16 @@ from matplotlib import pyplot as plt
 from scipy.stats import t as student
 
 from hypnolens.errors import HypnolensError
+from hypnolens.evaluation.sleep_statistics import (
+    FIXED,
+    UNITS,
+    agreement_table,
+    seconds_after,
+    sleep_statistics,
+    statistics_table,
+)
 from hypnolens.plots import agreement as plot
 from hypnolens.stages import STAGES
-from hypnolens.statistics import FIXED, UNITS, agreement_table, seconds_after, sleep_statistics, statistics_table
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from hypnolens import training
-from hypnolens.engine import Engine, Options, TrainingError
-from hypnolens.epochs import read_epochs, write_epochs
-from hypnolens.inference import probabilities
-from hypnolens.metrics import confusion_matrix, scores
-from hypnolens.model import Architecture, SEResNetBiLSTM, build
-from hypnolens.normalisation import normalise
-from hypnolens.training import options_of, train, training_key
+from hypnolens.evaluation.metrics import confusion_matrix, scores
+from hypnolens.network.inference import probabilities
+from hypnolens.network.model import Architecture, SEResNetBiLSTM, build
+from hypnolens.recordings.epochs import read_epochs, write_epochs
+from hypnolens.recordings.normalisation import normalise
+from hypnolens.training import fold
+from hypnolens.training.engine import Engine, Options, TrainingError
+from hypnolens.training.fold import options_of, train, training_key
 from tests.conftest import make_epochs
 
 ARCHITECTURE = Architecture(width=2, dropout=0.2, lstm_layers=1, lstm_hidden=8, head_hidden=(), window=3)
@@ -108,7 +108,7 @@ def test_a_signal_keeps_the_state_in_the_middle_of_a_pass(tmp_path, monkeypatch,
 
 
 def test_the_state_is_kept_in_long_passes(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVE_S", 0.0)
+    monkeypatch.setattr("hypnolens.training.fold.SAVE_S", 0.0)
     whole, _ = _train(tmp_path / "c.pt")
     assert _same(whole, _train(tmp_path / "d.pt")[0])
 
@@ -184,9 +184,9 @@ def test_a_loss_that_explodes_stops_with_a_clear_line(tmp_path):
 
 def test_the_cosine_falls_from_the_rate_to_nearly_nothing():
     options = Options(passes=10, learning_rate=0.1, schedule="cosine")
-    rates = [training._rate(options, number) for number in range(1, 11)]
+    rates = [fold._rate(options, number) for number in range(1, 11)]
     assert rates[0] == 0.1 and rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.003
-    assert training._rate(Options(learning_rate=0.1), 9) == 0.1
+    assert fold._rate(Options(learning_rate=0.1), 9) == 0.1
 
 
 def test_keys_of_an_experiment_reach_network_and_training():
@@ -200,6 +200,6 @@ def test_weights_of_stages_are_one_for_an_average_epoch():
     training_side = [make_epochs([0] * 16 + [1] * 4 + [2], rate=1)]
     counts = np.array([16, 4, 1, 0, 0])
     for kind, ratio in (("none", 1.0), ("sqrt", 2.0), ("balanced", 4.0)):
-        weights = training.class_weights(training_side, kind).numpy()
+        weights = fold.class_weights(training_side, kind).numpy()
         assert weights[1] / weights[0] == pytest.approx(ratio) and weights[2] / weights[1] == pytest.approx(ratio)
         assert (weights * counts).sum() / 21 == pytest.approx(1) and not weights[3:].any()

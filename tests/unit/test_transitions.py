@@ -6,10 +6,10 @@ import pytest
 from matplotlib import pyplot as plt
 from sklearn.metrics import cohen_kappa_score
 
-from hypnolens.metrics import subject_interval
+from hypnolens.evaluation.metrics import subject_interval
+from hypnolens.evaluation.transitions import AT, DISTANCES, INSIDE, NEVER, distances, transition_pairs, transition_table
 from hypnolens.plots import transitions as plot
 from hypnolens.stages import STAGES
-from hypnolens.transitions import AT, DISTANCES, INSIDE, NEVER, distances, transition_pairs, transition_table
 
 NAMES = [*DISTANCES, AT, INSIDE]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfiltfilt
 
-from hypnolens.epochs import Epochs
-from hypnolens.simulation import simulate_night
-from hypnolens.usual import MOST_EPOCHS, MOST_RECORDINGS, departures, usual_of
+from hypnolens.network.training_range import MOST_EPOCHS, MOST_RECORDINGS, departures, usual_of
+from hypnolens.recordings.epochs import Epochs
+from hypnolens.simulation.night import simulate_night
 from tests.conftest import make_epochs, pink
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hypnolens.windows import Windows, window_positions
+from hypnolens.network.windows import Windows, window_positions
 
 
 def _by_hand(index, window, across_gaps):

@@ -8,7 +8,7 @@ import edfio
 import pandas as pd
 import pytest
 
-from hypnolens.epochs import read_epochs
+from hypnolens.recordings.epochs import read_epochs
 from tests.conftest import RK, write_hypnogram, write_pair
 from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, TINY
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens.epochs import read_epochs
-from hypnolens.tsv import read_rows, write_rows
+from hypnolens.io.tables import read_rows, write_rows
+from hypnolens.recordings.epochs import read_epochs
 from tests.conftest import write_hypnogram, write_pair, write_profusion, write_psg
 from tests.workflow.conftest import copy_of_the_project
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from hypnolens import configuration
+from hypnolens.pipeline import configuration
 from tests.conftest import ROOT
 from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, copy_of_the_project
 
@@ -243,11 +243,11 @@ def test_a_changed_key_reruns_what_reads_it(finished, change, reruns, keeps):
     "file, rerun",
     [
         ("hypnolens/plots/tsne.py", {"figure_tsne", "jobs", "report", "paper", "all"}),
-        ("hypnolens/metrics.py", {"train", "evaluate", "report"}),
-        ("hypnolens/quality.py", {"epochs", "train", "report"}),
+        ("hypnolens/evaluation/metrics.py", {"train", "evaluate", "report"}),
+        ("hypnolens/recordings/quality.py", {"epochs", "train", "report"}),
         ("workflow/scripts/tables.py", {"tables", "jobs", "report", "paper", "all"}),
-        ("hypnolens/logs.py", set()),
-        ("hypnolens/passes.py", set()),
+        ("hypnolens/pipeline/logs.py", set()),
+        ("hypnolens/pipeline/passes.py", set()),
     ],
 )
 def test_a_change_of_code_reruns_what_runs_it(finished, tmp_path, file, rerun):
@@ -257,6 +257,6 @@ def test_a_change_of_code_reruns_what_runs_it(finished, tmp_path, file, rerun):
         source.write("\nCHANGED = True\n")
     plan = finished.planned(root=root)
     assert rerun <= plan.keys() and (len(rerun) > 0) == bool(plan)
-    if file != "hypnolens/quality.py" and file != "hypnolens/metrics.py":
+    if file != "hypnolens/recordings/quality.py" and file != "hypnolens/evaluation/metrics.py":
         assert plan.keys() == rerun
     assert "simulate" not in plan

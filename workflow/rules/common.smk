@@ -17,13 +17,15 @@ os.environ.setdefault("PIP_CONSTRAINT", (Path(workflow.basedir) / "requirements.
 # What the page over all datasets quotes. Jobs are processes of their own, which inherit it.
 os.environ.setdefault("HYPNOLENS_COMMAND", shlex.join(["snakemake", *sys.argv[1:]]))
 
-from hypnolens import configuration, counts, datasets, folds, provenance
-from hypnolens.datasets import sleepedf
+from hypnolens.datasets import published, sleepedf
+from hypnolens.datasets.listing import list_recordings, published_folds
 from hypnolens.datasets.origins import ORIGINS
 from hypnolens.errors import HypnolensError
-from hypnolens.logs import failures
+from hypnolens.io.tables import read_rows
+from hypnolens.pipeline import configuration, provenance
+from hypnolens.pipeline.logs import failures
 from hypnolens.scoring.names import nights_by_name
-from hypnolens.tsv import read_rows
+from hypnolens.training import folds
 
 ROOT = Path(workflow.basedir)
 TABLES = ROOT / "config/tables"
@@ -79,7 +81,7 @@ def code_version(script, *more):
 def listing_of(dataset):
     """What there is of a dataset; a run ends here if its configuration names nothing that could be."""
     with one_line():
-        listing = datasets.list_recordings(dataset, dataset_of(dataset), TABLES)
+        listing = list_recordings(dataset, dataset_of(dataset), TABLES)
     if n_missing := len(listing.missing):
         names = ", ".join(listing.missing[:5]) + " …" * (n_missing > 5)
         logger.warning(f"{dataset}: {n_missing} of its recordings are not in path:, or excluded: {names}")
@@ -101,7 +103,7 @@ def fold_table_of(dataset):
     scheme = dataset_of(dataset)["folds"]
     if scheme == "published":
         with one_line():
-            return datasets.published_folds(dataset, listing_of(dataset), TABLES)
+            return published_folds(dataset, listing_of(dataset), TABLES)
     return Path(scheme) if str(scheme).endswith(".tsv") else None
 
 
@@ -205,7 +207,7 @@ def costs_of_all(wildcards):
 
 
 def studies_of_all(wildcards):
-    """What was run on each dataset, see hypnolens.paper.Study."""
+    """What was run on each dataset, see hypnolens.reports.paper_tables.Study."""
     return [study_of(dataset) for dataset in runnable()]
 
 
@@ -326,7 +328,7 @@ def missing_recordings(wildcards):
 def published_counts(wildcards):
     """What is published of the epochs of a dataset, as it is trimmed."""
     options = {key: dataset_of(wildcards.dataset)[key] for key in ("trim_rule", "trim_wake_min")}
-    found = counts.published(listing_of(wildcards.dataset).published, tables=TABLES, **options)
+    found = published.published(listing_of(wildcards.dataset).published, tables=TABLES, **options)
     return found and found._asdict()
 
 

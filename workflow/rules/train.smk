@@ -26,7 +26,7 @@ rule train:
     params:
         experiment=experiment_options,
         origin=origin_of,
-        networks="hypnolens.model",
+        networks="hypnolens.network.model",
         # No declared output: Snakemake deletes those of a killed job, and this file is what the job goes on from.
         checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",
         epochs="results/{dataset}/epochs",
@@ -57,7 +57,7 @@ rule predict:
         gpu=1,
     params:
         options=predict_options,
-        networks="hypnolens.model",
+        networks="hypnolens.network.model",
         epochs="results/{dataset}/epochs",
         code=code_version("predict"),
     script:

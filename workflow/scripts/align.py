@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hypnolens.alignment import align_recording, alignment_table, preference_of_recording
-from hypnolens.epochs import read_epochs
-from hypnolens.events import agreement_table, read_found, within
-from hypnolens.logs import logged
-from hypnolens.maps import DEFAULT, read_maps
+from hypnolens.explanations.alignment import align_recording, alignment_table, preference_of_recording
+from hypnolens.explanations.events import agreement_table, read_found, within
+from hypnolens.explanations.maps import DEFAULT, read_maps
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
 
 with logged(snakemake.log[0]):
     aligned, preferred, found = [], [], []

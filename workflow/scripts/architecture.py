@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from hypnolens.architecture import describe
-from hypnolens.logs import logged
-from hypnolens.model import build
-from hypnolens.models import read_card
+from hypnolens.network.architecture import describe
+from hypnolens.network.files import read_card
+from hypnolens.network.model import build
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     card = read_card(Path(snakemake.input.card))

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import torch
 
-from hypnolens.alignment import N_BINS
-from hypnolens.attributions import Decisions, explain_recording
-from hypnolens.epochs import read_epochs
-from hypnolens.logs import logged
-from hypnolens.maps import write_maps
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
-from hypnolens.predictions import codes, read_predictions
+from hypnolens.evaluation.predictions import codes, read_predictions
+from hypnolens.explanations.alignment import N_BINS
+from hypnolens.explanations.attributions import Decisions, explain_recording
+from hypnolens.explanations.maps import write_maps
+from hypnolens.network.files import read_model
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
 
 with logged(snakemake.log[0]) as log:
     options = snakemake.params.options

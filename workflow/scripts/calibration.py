@@ -1,8 +1,8 @@
 """Compare probabilities with how often they were right."""
 
-from hypnolens.calibration import calibration_table, reliability
-from hypnolens.logs import logged
-from hypnolens.predictions import read_predictions
+from hypnolens.evaluation.calibration import calibration_table, reliability
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     predictions = read_predictions(snakemake.input.predictions)

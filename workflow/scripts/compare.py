@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hypnolens.comparison import family_table, fold_table, optimism_table, paired_table
-from hypnolens.logs import logged
-from hypnolens.tables import read_table
+from hypnolens.evaluation.comparison import family_table, fold_table, optimism_table, paired_table
+from hypnolens.io.frames import read_table
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     files = {Path(path).parent.name: Path(path) for path in snakemake.input.by_subject}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hypnolens.cost import cost_table
-from hypnolens.logs import logged
+from hypnolens.evaluation.cost import cost_table
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     experiments = snakemake.params.experiments

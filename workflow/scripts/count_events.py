@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hypnolens.events import count_table
-from hypnolens.logs import logged
+from hypnolens.explanations.events import count_table
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     table = count_table({Path(path).stem: Path(path) for path in snakemake.input.events})

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hypnolens.counts import Published, differing, stage_counts
-from hypnolens.logs import logged
-from hypnolens.tsv import read_rows, write_rows
+from hypnolens.datasets.published import Published, differing, stage_counts
+from hypnolens.io.tables import read_rows, write_rows
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]) as log:
     recordings = read_rows(Path(snakemake.input.recordings))

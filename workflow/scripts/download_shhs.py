@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from hypnolens.datasets.fetch import Patience, fetch_files
+from hypnolens.datasets.nsrr import LOCAL_COPY, addresses, read_list
 from hypnolens.errors import RecordingError
-from hypnolens.fetch import Patience, fetch_files
-from hypnolens.logs import logged
-from hypnolens.nsrr import LOCAL_COPY, addresses, read_list
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0], echo=True):
     # From the configuration and not from params: another address or more patience makes no verified file old.

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hypnolens.fetch import Address, Patience, fetch_files
-from hypnolens.logs import logged
+from hypnolens.datasets.fetch import Address, Patience, fetch_files
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0], echo=True):
     # From the configuration and not from params: another address or more patience makes no verified file old.

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from hypnolens.embedding import embed_recordings
-from hypnolens.epochs import read_epochs
-from hypnolens.folds import read_folds
-from hypnolens.logs import logged
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
+from hypnolens.network.embedding import embed_recordings
+from hypnolens.network.files import read_model
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
+from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     options = snakemake.params.options

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from hypnolens.epochs import summary, write_epochs
 from hypnolens.errors import RecordingError
-from hypnolens.extraction import extract, read_source
-from hypnolens.logs import logged
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import summary, write_epochs
+from hypnolens.recordings.extraction import extract, read_source
 
 with logged(snakemake.log[0]) as log:
     options = snakemake.params.options

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from hypnolens.comparison import write_confusions
-from hypnolens.evaluation import confusions_by_subject, evaluate, evaluate_folds, evaluate_recordings
-from hypnolens.logs import logged
-from hypnolens.predictions import read_predictions
+from hypnolens.evaluation.comparison import write_confusions
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.evaluation.scores import confusions_by_subject, evaluate, evaluate_folds, evaluate_recordings
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]) as log:
     predictions = read_predictions(snakemake.input.predictions)

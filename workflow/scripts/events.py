@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from hypnolens.detectors import detect
-from hypnolens.epochs import read_epochs
-from hypnolens.events import known_events, write_found
-from hypnolens.logs import logged
+from hypnolens.explanations.detectors import detect
+from hypnolens.explanations.events import known_events, write_found
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
 
 with logged(snakemake.log[0]) as log:
     found = {"detected": detect(read_epochs(Path(snakemake.input.epochs)))}

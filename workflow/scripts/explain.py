@@ -4,14 +4,14 @@ from pathlib import Path
 
 import torch
 
-from hypnolens.attributions import Decisions, explain
-from hypnolens.detectors import detect
-from hypnolens.epochs import read_epochs
-from hypnolens.explanations import choose, write_explained
-from hypnolens.logs import logged
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
-from hypnolens.predictions import read_predictions
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.explanations.attributions import Decisions, explain
+from hypnolens.explanations.detectors import detect
+from hypnolens.explanations.examples import choose, write_explained
+from hypnolens.network.files import read_model
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
 
 with logged(snakemake.log[0]) as log:
     options = snakemake.params.options

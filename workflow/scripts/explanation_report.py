@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hypnolens.logs import logged
-from hypnolens.reporting import execute, export
+from hypnolens.pipeline.logs import logged
+from hypnolens.reports.dataset import execute, export
 
 with logged(snakemake.log[0]):
     wildcards, params = snakemake.wildcards, snakemake.params

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hypnolens import explanation_tables as make
-from hypnolens.logs import logged
-from hypnolens.maps import read_maps
-from hypnolens.predictions import read_predictions
-from hypnolens.tables import read_table
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.explanations import tables as make
+from hypnolens.explanations.maps import read_maps
+from hypnolens.io.frames import read_table
+from hypnolens.pipeline.logs import logged
 
 
 def rows(paths):

@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hypnolens.attributions import Decisions
-from hypnolens.epochs import read_epochs
-from hypnolens.events import read_found
-from hypnolens.faithfulness import measure_curves, measure_removal
-from hypnolens.logs import logged
-from hypnolens.maps import read_maps
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
+from hypnolens.explanations.attributions import Decisions
+from hypnolens.explanations.events import read_found
+from hypnolens.explanations.faithfulness import measure_curves, measure_removal
+from hypnolens.explanations.maps import read_maps
+from hypnolens.network.files import read_model
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
 
 with logged(snakemake.log[0]):
     options = snakemake.params.options

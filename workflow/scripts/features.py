@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from hypnolens.baselines.band_features import table_of
-from hypnolens.epochs import read_epochs
-from hypnolens.logs import logged
-from hypnolens.parquet import write_parquet
-from hypnolens.tsv import read_rows
+from hypnolens.io.parquet import write_parquet
+from hypnolens.io.tables import read_rows
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
 
 with logged(snakemake.log[0]):
     folder = Path(snakemake.params.epochs)

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from hypnolens.logs import logged
+from hypnolens.pipeline.logs import logged
 from hypnolens.plots.style import save
 
 with logged(snakemake.log[0]):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hypnolens.folds import absent_stages, make_folds, write_folds
-from hypnolens.logs import logged
-from hypnolens.tsv import read_rows
+from hypnolens.io.tables import read_rows
+from hypnolens.pipeline.logs import logged
+from hypnolens.training.folds import absent_stages, make_folds, write_folds
 
 with logged(snakemake.log[0]) as log:
     recordings = read_rows(Path(snakemake.input.recordings))

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hypnolens.jobs import FOLD_COLUMNS, RULE_COLUMNS, by_fold, by_rule, read_jobs
-from hypnolens.logs import logged
-from hypnolens.tsv import read_rows, write_rows
+from hypnolens.io.tables import read_rows, write_rows
+from hypnolens.pipeline.jobs import FOLD_COLUMNS, RULE_COLUMNS, by_fold, by_rule, read_jobs
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     folder, runs = Path(snakemake.input.folds).parent, list(snakemake.params.runs)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from hypnolens.datasets.fetch import Patience
+from hypnolens.datasets.nsrr import list_files
 from hypnolens.datasets.shhs import FOLDERS
-from hypnolens.fetch import Patience
-from hypnolens.logs import logged
-from hypnolens.nsrr import list_files
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0], echo=True) as log:
     # From the configuration and not from params: another address or more patience makes no verified file old.

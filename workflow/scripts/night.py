@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from hypnolens.epochs import read_epochs
-from hypnolens.logs import logged
-from hypnolens.maps import DEFAULT, read_maps
-from hypnolens.nights import night_strip, write_night_strip
-from hypnolens.predictions import codes, read_predictions
-from hypnolens.tables import median_recording, read_table
+from hypnolens.evaluation.predictions import codes, read_predictions
+from hypnolens.evaluation.tables import median_recording
+from hypnolens.explanations.maps import DEFAULT, read_maps
+from hypnolens.explanations.night import night_strip, write_night_strip
+from hypnolens.io.frames import read_table
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
 
 with logged(snakemake.log[0]) as log:
     name = median_recording(read_table(snakemake.input.by_recording))

@@ -4,21 +4,21 @@ import json
 import os
 from pathlib import Path
 
-from hypnolens import paper
-from hypnolens.logs import logged
-from hypnolens.provenance import record
-from hypnolens.reporting import execute, export
-from hypnolens.tables import read_table
+from hypnolens.io.frames import read_table
+from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.provenance import record
+from hypnolens.reports import paper_tables
+from hypnolens.reports.dataset import execute, export
 
 with logged(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
-    studies = [paper.Study(**study) for study in params.studies]
+    studies = [paper_tables.Study(**study) for study in params.studies]
     folder = Path(snakemake.scriptdir).resolve().parents[1] / "config" / "tables"
     published = [read_table(folder / f"{name}.tsv") for name in ("paper", "methods")]
-    tables = paper.tables(studies, *published)
+    tables = paper_tables.tables(studies, *published)
     for tsv, latex in zip(map(Path, output.tables), map(Path, output.latex), strict=True):
         tables[tsv.stem].to_csv(tsv, sep="\t", index=False, na_rep="-")
-        paper.write_latex(tables[tsv.stem], latex)
+        paper_tables.write_latex(tables[tsv.stem], latex)
     Path(output.made).write_text(json.dumps(record(), indent=2) + "\n", encoding="utf-8")
     parameters = {"studies": params.studies, "datasets": params.datasets, "missing": params.missing}
     parameters["command"] = os.environ["HYPNOLENS_COMMAND"]

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hypnolens.epochs import read_epochs
-from hypnolens.folds import read_folds
-from hypnolens.inference import probabilities
-from hypnolens.logs import logged
-from hypnolens.models import read_network
-from hypnolens.normalisation import normalise
-from hypnolens.parquet import write_parquet
-from hypnolens.predictions import predictions_of
+from hypnolens.evaluation.predictions import predictions_of
+from hypnolens.io.parquet import write_parquet
+from hypnolens.network.files import read_network
+from hypnolens.network.inference import probabilities
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
+from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     options = dict(snakemake.params.options)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hypnolens.epochs import check_rates, read_epochs, side_by_side, summary, write_hypnograms
-from hypnolens.logs import logged
-from hypnolens.tsv import write_rows
+from hypnolens.io.tables import write_rows
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import check_rates, read_epochs, side_by_side, summary, write_hypnograms
 
 with logged(snakemake.log[0]) as log:
     epochs = [read_epochs(Path(path), signal=False) for path in snakemake.input.epochs]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hypnolens.logs import logged
-from hypnolens.release import write_release
+from hypnolens.network.release import write_release
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     files = {

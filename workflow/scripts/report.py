@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from hypnolens.logs import logged
-from hypnolens.provenance import record
-from hypnolens.reporting import execute, export
-from hypnolens.tables import score_table
-from hypnolens.tsv import read_json
+from hypnolens.evaluation.tables import score_table
+from hypnolens.io.tables import read_json
+from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.provenance import record
+from hypnolens.reports.dataset import execute, export
 
 with logged(snakemake.log[0]):
     runs, dataset = dict(snakemake.params.runs), snakemake.wildcards.dataset

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hypnolens.attributions import Decisions
-from hypnolens.epochs import read_epochs
-from hypnolens.logs import logged
-from hypnolens.maps import read_maps
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
-from hypnolens.sanity import measure_sanity
+from hypnolens.explanations.attributions import Decisions
+from hypnolens.explanations.maps import read_maps
+from hypnolens.explanations.sanity import measure_sanity
+from hypnolens.network.files import read_model
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
 
 with logged(snakemake.log[0]):
     options = snakemake.params.options

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypnolens.logs import logged
+from hypnolens.pipeline.logs import logged
 from hypnolens.scoring.run import Options, score_file
 
 with logged(snakemake.log[0]) as log:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from hypnolens.logs import logged
-from hypnolens.tsv import read_json
+from hypnolens.io.tables import read_json
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     nights = [read_json(path) for path in snakemake.input.summaries]

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from hypnolens.logs import logged
-from hypnolens.simulation import simulate_night, write_night
+from hypnolens.pipeline.logs import logged
+from hypnolens.simulation.files import write_night
+from hypnolens.simulation.night import simulate_night
 
 with logged(snakemake.log[0]) as log:
     seed, subject, night = (int(snakemake.wildcards[key]) for key in ("seed", "subject", "night"))

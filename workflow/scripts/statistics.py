@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from hypnolens.epochs import read_epochs
-from hypnolens.logs import logged
-from hypnolens.predictions import read_predictions
-from hypnolens.statistics import agreement_table, seconds_after, statistics_table
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.evaluation.sleep_statistics import agreement_table, seconds_after, statistics_table
+from hypnolens.pipeline.logs import logged
+from hypnolens.recordings.epochs import read_epochs
 
 with logged(snakemake.log[0]):
     predictions, folder = read_predictions(snakemake.input.predictions), Path(snakemake.params.epochs)

@@ -1,8 +1,9 @@
 """Write the tables of an experiment."""
 
-from hypnolens.logs import logged
-from hypnolens.tables import confusion_table, read_table, score_table, stage_table
-from hypnolens.tsv import read_json
+from hypnolens.evaluation.tables import confusion_table, score_table, stage_table
+from hypnolens.io.frames import read_table
+from hypnolens.io.tables import read_json
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     metrics = read_json(snakemake.input.metrics)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from hypnolens.cards import card_of
-from hypnolens.epochs import read_epochs
-from hypnolens.folds import read_folds
-from hypnolens.logs import logged
-from hypnolens.models import write_model
-from hypnolens.normalisation import normalise
-from hypnolens.provenance import record
-from hypnolens.training import SELECTS, options_of, train, training_key
-from hypnolens.usual import usual_of
+from hypnolens.network.cards import card_of
+from hypnolens.network.files import write_model
+from hypnolens.network.training_range import usual_of
+from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.provenance import record
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
+from hypnolens.training.fold import SELECTS, options_of, train, training_key
+from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)

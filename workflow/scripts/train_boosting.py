@@ -8,12 +8,12 @@ import pandas as pd
 from hypnolens.baselines.band_features import read_features
 from hypnolens.baselines.boosting import fit, probabilities
 from hypnolens.baselines.classifiers import write_card
-from hypnolens.epochs import read_epochs
-from hypnolens.folds import read_folds
-from hypnolens.logs import logged
-from hypnolens.parquet import write_parquet
-from hypnolens.predictions import predictions_of
-from hypnolens.provenance import record
+from hypnolens.evaluation.predictions import predictions_of
+from hypnolens.io.parquet import write_parquet
+from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.provenance import record
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)

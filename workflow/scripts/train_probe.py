@@ -8,14 +8,14 @@ import torch
 
 from hypnolens.baselines.classifiers import write_card
 from hypnolens.baselines.linear_probe import fit, frozen, probabilities
-from hypnolens.epochs import read_epochs
-from hypnolens.folds import read_folds
-from hypnolens.logs import logged
-from hypnolens.models import read_model
-from hypnolens.normalisation import normalise
-from hypnolens.parquet import write_parquet
-from hypnolens.predictions import predictions_of
-from hypnolens.provenance import record
+from hypnolens.evaluation.predictions import predictions_of
+from hypnolens.io.parquet import write_parquet
+from hypnolens.network.files import read_model
+from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.provenance import record
+from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.normalisation import normalise
+from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     wildcards, source = snakemake.wildcards, dict(snakemake.params.source)

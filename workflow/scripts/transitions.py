@@ -1,8 +1,8 @@
 """Look at accuracy around changes of stage."""
 
-from hypnolens.logs import logged
-from hypnolens.predictions import read_predictions
-from hypnolens.transitions import transition_pairs, transition_table
+from hypnolens.evaluation.predictions import read_predictions
+from hypnolens.evaluation.transitions import transition_pairs, transition_table
+from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
     predictions = read_predictions(snakemake.input.predictions)

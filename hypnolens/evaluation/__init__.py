@@ -1,0 +1,1 @@
+"""Numbers: predictions, scores with their intervals, comparisons, and tables of them."""

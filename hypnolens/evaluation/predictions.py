@@ -1,0 +1,54 @@
+"""Predictions of test recordings, as a table and read back: a line for each kept epoch, whatever staged it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hypnolens.errors import HypnolensError
+from hypnolens.io.parquet import read_parquet
+from hypnolens.recordings.epochs import Epochs
+from hypnolens.stages import CODE, STAGES
+
+PROBABILITIES = [f"p_{stage}" for stage in STAGES]
+
+
+def predictions_of(epochs: Epochs, probabilities: np.ndarray) -> pd.DataFrame:
+    """Predictions of one recording, from probabilities ``(n_epochs, 5)``.
+
+    Columns: ``recording subject epoch_index onset_s stage_true stage_pred p_W p_N1 p_N2 p_N3 p_R``.
+    """
+    names = np.array(STAGES)
+    frame = {
+        "recording": epochs.recording,
+        "subject": epochs.subject,
+        "epoch_index": epochs.epoch_index,
+        "onset_s": epochs.onset_s,
+        "stage_true": names[epochs.stage],
+        "stage_pred": names[probabilities.argmax(axis=1)],
+    }
+    columns = dict(zip(PROBABILITIES, probabilities.astype(np.float32).T, strict=True))
+    return pd.DataFrame({**frame, **columns})
+
+
+def read_predictions(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Predictions of several folds, with the number of the file in the column ``fold``.
+
+    Raises
+    ------
+    HypnolensError
+        A file is damaged (`DamagedError`), or an epoch was predicted twice.
+    """
+    frames = [read_parquet(path).assign(fold=number) for number, path in enumerate(paths)]
+    predictions = pd.concat(frames, ignore_index=True)
+    twice = predictions.duplicated(["recording", "epoch_index"])
+    if twice.any():
+        recording = predictions.loc[twice, "recording"].iloc[0]
+        raise HypnolensError(f"{recording}: predicted in more than one fold; correct the table of folds")
+    return predictions
+
+
+def codes(stages: pd.Series) -> np.ndarray:
+    """Stage names as codes, int64 ``(n,)``."""
+    return stages.map(CODE).to_numpy(dtype=np.int64)

@@ -1,0 +1,232 @@
+"""Sleep statistics of a night, as a sleep laboratory reports them, and how far those of predicted stages agree.
+
+YASA makes them (Vallat & Walker 2021, eLife 10, e70092), by the rules of the AASM manual. It wants a hypnogram without
+gaps; positions of the 30-s grid without an epoch are ``UNS`` there, unscored: they are part of the time in bed and of
+the sleep period, and neither sleep nor wake.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time
+
+import numpy as np
+import pandas as pd
+import yasa
+
+from hypnolens.errors import HypnolensError
+from hypnolens.evaluation.metrics import subject_interval
+from hypnolens.stages import EPOCH_S, STAGES
+
+ASLEEP = tuple(stage for stage in STAGES if stage != "W")
+
+UNITS = {
+    "tib_min": "min",
+    "unscored_min": "min",
+    "tst_min": "min",
+    "se_percent": "%",
+    "spt_min": "min",
+    "sme_percent": "%",
+    "waso_min": "min",
+    "sol_min": "min",
+    "rem_latency_min": "min",
+    **{f"lat_{stage}_min": "min" for stage in ASLEEP},
+    **{f"{stage}_min": "min" for stage in STAGES},
+    **{f"{stage}_percent": "%" for stage in ASLEEP},
+}
+"""What `sleep_statistics` gives, and in which unit:
+
+- ``tib_min``: time in bed, the whole span; ``unscored_min``: positions of it without an epoch;
+- ``tst_min``: total sleep time; ``se_percent``: sleep efficiency, its part of the time in bed;
+- ``spt_min``: sleep period, from the first epoch of sleep to the last; ``sme_percent``: sleep maintenance efficiency,
+  the part of it asleep; ``waso_min``: wake in it (after sleep onset);
+- ``sol_min``: sleep onset latency, from the start of the span to the first epoch of sleep;
+- ``rem_latency_min``: from the first epoch of sleep to the first of REM, as the AASM manual defines it;
+- ``lat_N1_min`` to ``lat_R_min``: from the start of the span to the first epoch of a stage;
+- ``W_min`` to ``R_min``: minutes of each stage; ``N1_percent`` to ``R_percent``: per cent of the total sleep time.
+"""
+
+FIXED = ("tib_min", "unscored_min")
+"""What the span alone settles, and no stage."""
+
+DAY_S, EARLIEST_S = 86_400, 6 * 3_600
+"""Seconds of a day, and how long before the start of a recording the lights may have gone off."""
+
+SPANS = {
+    (True, True): "lights off to lights on",
+    (True, False): "lights off to last kept epoch",
+    (False, True): "first kept epoch to lights on",
+    (False, False): "first to last kept epoch",
+}
+"""Names of the span of a recording, by whether its lights off and its lights on are known."""
+
+FROM_YASA = {
+    "sme_percent": "SME",  # codespell:ignore
+    "tib_min": "TIB", "tst_min": "TST", "se_percent": "SE", "spt_min": "SPT", "waso_min": "WASO", "sol_min": "SOL",
+    "W_min": "WAKE", "N1_min": "N1", "N2_min": "N2", "N3_min": "N3", "R_min": "REM",
+    "N1_percent": "%N1", "N2_percent": "%N2", "N3_percent": "%N3", "R_percent": "%REM", "lat_R_min": "Lat_REM",
+}  # fmt: skip
+"""Names here and in YASA."""
+
+
+def sleep_statistics(
+    stages: Sequence[str], epoch_index: np.ndarray, *, span: tuple[int, int] | None = None
+) -> dict[str, float]:
+    """Sleep statistics of one hypnogram.
+
+    Parameters
+    ----------
+    stages
+        Stage of each epoch, of `hypnolens.stages.STAGES`.
+    epoch_index
+        Position of each epoch on the recording's grid of 30-s epochs, int ``(n,)``.
+    span
+        First position, and the one after the last, of the time in bed; they may lie before the first epoch and after
+        the last. From the first epoch to the last by default. Epochs outside do not count.
+
+    Returns
+    -------
+    dict
+        A value for each of `UNITS`, in this unit. NaN where it is undefined: the latency of a stage that does not
+        occur, per cents of no sleep, all of a night without sleep but its time in bed, minutes (0) and efficiency (0),
+        and all but `FIXED` where no epoch lies in the span.
+    """
+    index = np.asarray(epoch_index, dtype=np.int64)
+    if span is None:
+        span = (int(index.min()), int(index.max()) + 1) if len(index) else (0, 0)
+    first, last = span
+    night = np.full(max(0, last - first), "UNS", dtype=object)
+    inside = (index >= first) & (index < last)
+    night[index[inside] - first] = np.asarray(stages, dtype=object)[inside]
+    minute = 60 / EPOCH_S
+    fixed = {"tib_min": len(night) / minute, "unscored_min": float(np.sum(night == "UNS")) / minute}
+    if not inside.any():  # YASA refuses a night without a position, and calls one without an epoch sleepless
+        return dict.fromkeys(UNITS, float("nan")) | fixed
+    found = yasa.Hypnogram(night, n_stages=5, freq=f"{EPOCH_S}s").sleep_statistics()
+    values = {name: float(found[theirs]) for name, theirs in FROM_YASA.items()} | fixed
+    values["rem_latency_min"] = values["lat_R_min"] - values["sol_min"]
+    for stage in ASLEEP[:-1]:  # YASA knows the latency of REM only
+        places = np.flatnonzero(night == stage)
+        values[f"lat_{stage}_min"] = float(places[0]) / minute if len(places) else float("nan")
+    return {name: values[name] for name in UNITS}
+
+
+def statistics_table(
+    predictions: pd.DataFrame, lights: Mapping[str, tuple[float | None, float | None]]
+) -> pd.DataFrame:
+    """Sleep statistics of each recording, of the expert's stages and of the predicted ones.
+
+    The span of a recording reaches from lights off to lights on as far as they are known, and else from the first or to
+    the last kept epoch; `SPANS` names it. Lights off, and on, are moved to the nearest border between epochs. What lies
+    within the span and was not kept stays unscored and is not guessed. That includes wake between lights off
+    and the first kept epoch, where epochs were trimmed to so many minutes around sleep: it counts for the time in bed
+    and for latencies, but not for the minutes of wake, and no prediction could call it sleep. ``unscored_min`` says how
+    much it is. Where lights on are unknown, time in bed and efficiency depend on how much wake after sleep was kept.
+
+    Parameters
+    ----------
+    predictions
+        As `hypnolens.evaluation.predictions.read_predictions` gives them.
+    lights
+        Lights off and lights on of each recording, seconds from the start of the recording; `None` where one is
+        unknown. Of a recording that is not named both are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line a recording and statistic of `UNITS` but ``unscored_min``, which is a column. Columns ``recording subject
+        span unscored_min statistic unit true predicted``.
+
+    Raises
+    ------
+    HypnolensError
+        The lights of a recording go on before they go off.
+    """
+    rows = []
+    for (recording, subject), night in predictions.groupby(["recording", "subject"], sort=True):
+        span, name = _span(night, *lights.get(str(recording), (None, None)))
+        index = night["epoch_index"].to_numpy()
+        true, predicted = (
+            sleep_statistics(list(night[column]), index, span=span) for column in ("stage_true", "stage_pred")
+        )
+        same = {"recording": recording, "subject": subject, "span": name, "unscored_min": true["unscored_min"]}
+        rows += [
+            {**same, "statistic": statistic, "unit": unit, "true": true[statistic], "predicted": predicted[statistic]}
+            for statistic, unit in UNITS.items()
+            if statistic != "unscored_min"
+        ]
+    return pd.DataFrame(rows).round(4)
+
+
+def agreement_table(statistics: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """How far statistics of predicted stages are from the expert's (Bland & Altman 1986, The Lancet 327, 307-310).
+
+    Parameters
+    ----------
+    statistics
+        As `statistics_table` gives them.
+    seed
+        Seed of the bootstrap of subjects.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line a statistic of `UNITS` but `FIXED`. Columns:
+
+        - ``statistic unit``;
+        - ``n``: recordings in which both are defined; ``only_true``, ``only_predicted``: in which one of them alone
+          is, such as the REM latency of a night of which no epoch was predicted as REM. They have no difference, and
+          limits are too narrow by what they hide;
+        - ``bias``: mean of predicted minus true, ``bias_low bias_high`` its 95 % interval over subjects;
+        - ``sd``: standard deviation of the differences (n - 1); ``loa_low loa_high``: limits of agreement, the bias
+          minus and plus 1.96 of it. Each recording counts once, also several of one subject.
+
+        What is undefined is NaN: the bias of no recording, the rest of one.
+    """
+    rows = []
+    for statistic, unit in UNITS.items():
+        if statistic in FIXED:
+            continue
+        part = statistics[statistics["statistic"] == statistic]
+        has_true, has_predicted = part["true"].notna(), part["predicted"].notna()
+        both = part[has_true & has_predicted]
+        difference = (both["predicted"] - both["true"]).to_numpy(dtype=np.float64)
+        n = len(difference)
+        bias = float(difference.mean()) if n else float("nan")
+        sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
+        low, high = subject_interval(difference, both["subject"].to_numpy(), seed=seed)
+        rows.append({
+            "statistic": statistic, "unit": unit, "n": n, "only_true": int((has_true & ~has_predicted).sum()),
+            "only_predicted": int((has_predicted & ~has_true).sum()), "bias": bias, "bias_low": low, "bias_high": high,
+            "sd": sd, "loa_low": bias - 1.96 * sd, "loa_high": bias + 1.96 * sd,
+        })  # fmt: skip
+    return pd.DataFrame(rows).round(4)
+
+
+def seconds_after(start: str, clock: str) -> float:
+    """Seconds from the start of a recording to a time of day, such as that at which the lights went off.
+
+    Tables give no date. The time meant is the one from 6 h before the start to 18 h after it: a recording may begin in
+    the afternoon, and the lights may have gone off before it began.
+
+    Parameters
+    ----------
+    start
+        Date and time of the start, ISO 8601, as `hypnolens.recordings.epochs.Epochs.start_time`.
+    clock
+        Time of day, ``HH:MM:SS`` or ``HH:MM``.
+    """
+    begun = datetime.fromisoformat(start).replace(tzinfo=None)
+    after = (datetime.combine(begun.date(), time.fromisoformat(clock)) - begun).total_seconds()
+    return (after + EARLIEST_S) % DAY_S - EARLIEST_S
+
+
+def _span(night: pd.DataFrame, off_s: float | None, on_s: float | None) -> tuple[tuple[int, int], str]:
+    """First position and the one after the last of a recording's time in bed, and what to call it."""
+    index, onset = night["epoch_index"].to_numpy(), night["onset_s"].to_numpy()
+    grid_s = float(onset[0] - EPOCH_S * index[0])  # where the grid begins in the recording
+    if off_s is not None and on_s is not None and on_s <= off_s:
+        raise HypnolensError(
+            f"{night['recording'].iloc[0]}: lights on ({on_s:g} s) are not after lights off ({off_s:g} s)"
+        )
+    first = int(index.min()) if off_s is None else int(np.floor((off_s - grid_s) / EPOCH_S + 0.5))
+    last = int(index.max()) + 1 if on_s is None else int(np.floor((on_s - grid_s) / EPOCH_S + 0.5))
+    return (first, last), SPANS[off_s is not None, on_s is not None]

@@ -1,0 +1,197 @@
+"""Is a map true of the network: does the decision follow when what the map points to is taken away?
+
+What is taken away is replaced by noise of the epoch's own spectrum (see `surrogates`): zeros, or a flat line, would be
+an event of their own.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.ndimage import convolve1d
+from scipy.signal import butter, sosfiltfilt
+
+from hypnolens.explanations.alignment import envelope
+from hypnolens.explanations.attributions import Decisions, attribute, log_odds
+from hypnolens.explanations.events import BANDS, mask
+from hypnolens.explanations.maps import RecordingMaps, binned
+from hypnolens.explanations.surrogates import phase_randomised
+from hypnolens.network.inference import CHUNK
+from hypnolens.stages import CODE, STAGES
+
+SEGMENTS = 60
+"""Pieces of an epoch that are taken away one after the other: half a second each."""
+
+STEPS = 20
+"""Steps from the whole epoch to none of it."""
+
+TAPER_S = 0.2
+"""Over which an event's removal fades in and out."""
+
+REMOVED = {"spindle": ("N2",), "k-complex": ("N2",), "slow-wave": ("N3",), "alpha": ("W",)}
+"""Kinds of events that are taken away, and from epochs of which stages."""
+
+CURVE_COLUMNS = ("recording", "subject", "stage", "order", "epochs", "step", "deletion", "insertion")
+
+REMOVAL_COLUMNS = (
+    "recording", "subject", "epoch_index", "source", "stage", "kind", "at_event", "elsewhere", "share_before",
+    "share_after", "cover",
+)  # fmt: skip
+
+
+def probabilities_of(decisions: Decisions, signal: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and probabilities ``(n, 5)`` of staged epochs ``(n,)`` whose own signal is ``(n, n_samples)``."""
+    device, given = decisions.features.device, [decisions.features.new_empty(0, len(STAGES))]
+    with torch.no_grad():
+        for begin in range(0, len(rows), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            x = torch.from_numpy(np.ascontiguousarray(signal[part])).to(device).float()
+            features = decisions.model.features(x)
+            given.append(decisions.logits(features, torch.as_tensor(rows[part], device=device)))
+    logits = torch.cat(given)
+    return logits.cpu().numpy(), logits.softmax(dim=1).cpu().numpy()
+
+
+def curves(
+    decisions: Decisions, signal: np.ndarray, rows: np.ndarray, stages: np.ndarray, order: np.ndarray, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deletion and insertion (Petsiuk et al. 2018): the stage's probability as an epoch goes, or comes, piece by piece.
+
+    Parameters
+    ----------
+    decisions
+        Network and recording.
+    signal
+        Staged epochs as the network sees them ``(n, n_samples)``.
+    rows, stages
+        Which epochs they are, and the code of the stage that is followed ``(n,)``.
+    order
+        What decides which half second goes first: the highest value does, ``(n, n_bins)`` of any number of bins.
+    seed
+        Of the noise.
+
+    Returns
+    -------
+    deletion, insertion
+        Probabilities ``(n, STEPS + 1)``, from nothing taken away or put in to everything. The area under the first is
+        small, and that under the second large, where the order is that of importance.
+    """
+    n, n_samples = signal.shape
+    fill = phase_randomised(signal, seed=seed)
+    rank = np.argsort(np.argsort(-binned(order, SEGMENTS), axis=1, kind="stable"), axis=1)
+    segment = np.arange(n_samples) * SEGMENTS // n_samples
+    deletion, insertion = np.empty((n, STEPS + 1)), np.empty((n, STEPS + 1))
+    for step in range(STEPS + 1):
+        chosen = (rank < step * SEGMENTS / STEPS)[:, segment]
+        for found, x in ((deletion, np.where(chosen, fill, signal)), (insertion, np.where(chosen, signal, fill))):
+            found[:, step] = probabilities_of(decisions, x, rows)[1][np.arange(n), stages]
+    return deletion, insertion
+
+
+def without_band(signal: np.ndarray, inside: np.ndarray, rate: float, band: tuple[float, float]) -> np.ndarray:
+    """Signals ``(n, n_samples)`` without what they have of a band (Hz) where ``inside`` ``(n, n_samples)`` is true."""
+    sos = butter(2, (band[0], min(band[1], 0.45 * rate)), "bandpass", fs=rate, output="sos")
+    kernel = np.hanning(max(3, round(TAPER_S * rate)) + 2)
+    weight = convolve1d(inside.astype(float), kernel / kernel.sum(), axis=1, mode="nearest")
+    return (signal - weight * sosfiltfilt(sos, signal, axis=1)).astype(signal.dtype)
+
+
+def elsewhere(inside: np.ndarray, avoid: np.ndarray, *, seed: int) -> np.ndarray:
+    """The same stretches at another place of the epoch: of some turns that are drawn, the one that touches least.
+
+    Parameters
+    ----------
+    inside, avoid
+        Samples of the event, and those to touch as little as may be; bool ``(n, n_samples)``.
+    seed
+        Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    n, n_samples = inside.shape
+    turned = np.empty_like(inside)
+    for row in range(n):
+        turns = rng.integers(n_samples // 20, n_samples - n_samples // 20, 20)
+        touched = [int((np.roll(inside[row], turn) & avoid[row]).sum()) for turn in turns]
+        turned[row] = np.roll(inside[row], turns[int(np.argmin(touched))])
+    return turned
+
+
+def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) -> pd.DataFrame:
+    """Deletion and insertion on the sampled epochs of a recording, in the order of each method and of the controls.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Means over epochs: ``recording subject stage order epochs step deletion insertion``; ``step`` is the share
+        of the epoch that was taken away or put in.
+    """
+    epochs, rows = decisions.epochs, maps.sample
+    signal, stages = epochs.signal[rows] * np.float32(epochs.scale_uv), epochs.stage[rows].astype(np.int64)
+    orders = {method: maps.of(method, rows) for method in maps.maps}
+    orders["amplitude"] = envelope(signal, epochs.rate)
+    orders["random"] = np.random.default_rng(seed).random((len(rows), SEGMENTS))
+    frames = []
+    for name, order in orders.items():
+        deletion, insertion = curves(decisions, signal, rows, stages, order, seed=seed)
+        for code in np.unique(stages):
+            own = stages == code
+            frames.append(pd.DataFrame({
+                "recording": epochs.recording, "subject": epochs.subject, "stage": STAGES[code], "order": name,
+                "epochs": int(own.sum()), "step": np.linspace(0, 1, STEPS + 1),
+                "deletion": deletion[own].mean(axis=0), "insertion": insertion[own].mean(axis=0),
+            }))  # fmt: skip
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE_COLUMNS))
+
+
+def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Take the band of an event away where the event is, and elsewhere: do decision and map follow?
+
+    Parameters
+    ----------
+    decisions
+        Network and recording.
+    maps
+        Maps of the recording; its sampled epochs are changed.
+    events
+        ``onset_s duration_s kind source``.
+    seed
+        Of the other place.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an epoch: ``recording subject epoch_index source stage kind``, the log-odds lost by removal at the events
+        (``at_event``) and at as much time elsewhere (``elsewhere``), and the share of the map at the events
+        before and after.
+    """
+    epochs, frames = decisions.epochs, []
+    for source, of_source in events.groupby("source", sort=True):
+        for kind, stages in REMOVED.items():
+            inside = mask(of_source, epochs.onset_s, epochs.signal.shape[1], epochs.rate, kind=kind)
+            for stage in stages:
+                chosen = maps.sample[(epochs.stage[maps.sample] == CODE[stage]) & inside[maps.sample].any(axis=1)]
+                rows = chosen[inside[chosen].mean(axis=1) < 0.5]  # there must be an elsewhere
+                if not len(rows):
+                    continue
+                here, codes = inside[rows], np.full(len(rows), CODE[stage])
+                signal = epochs.signal[rows] * np.float32(epochs.scale_uv)
+                there = elsewhere(here, here, seed=seed)
+                less, other = (without_band(signal, where, epochs.rate, BANDS[kind]) for where in (here, there))
+                whole, at_event, at_other = (_odds(decisions, x, rows, codes) for x in (signal, less, other))
+                before, after = (_share(attribute(decisions, rows, codes, signal=x), here) for x in (signal, less))
+                frames.append(pd.DataFrame({
+                    "recording": epochs.recording, "subject": epochs.subject,
+                    "epoch_index": epochs.epoch_index[rows], "source": source, "stage": stage, "kind": kind,
+                    "at_event": whole - at_event, "elsewhere": whole - at_other,
+                    "share_before": before, "share_after": after, "cover": here.mean(axis=1),
+                }))  # fmt: skip
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(REMOVAL_COLUMNS))
+
+
+def _odds(decisions: Decisions, signal: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    logits, _ = probabilities_of(decisions, signal, rows)
+    return log_odds(torch.from_numpy(logits), torch.from_numpy(codes)).numpy()
+
+
+def _share(maps: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    total = maps.sum(axis=1)
+    return np.divide((maps * inside).sum(axis=1), total, out=np.zeros(len(maps)), where=total > 0)

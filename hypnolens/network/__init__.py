@@ -1,0 +1,1 @@
+"""The network: its model, what it runs on, its files, cards and releases."""

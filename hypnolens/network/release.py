@@ -1,0 +1,182 @@
+"""A release: all that somebody else needs to use the networks of a cross-validation, or to check what is said of them.
+
+The archive holds, in a folder named after the run: ``fold-N/model.safetensors`` and ``fold-N/model.json`` of each fold
+(with the scores of that fold's test recordings and of all), ``MODEL_CARD.md``, ``metrics.json``, ``folds.tsv``,
+``recordings.tsv``, ``predictions/fold-N.parquet``, ``envs/``, ``requirements.lock``, ``LICENSE`` and ``SHA256SUMS``.
+The experts' stages, and with them predictions and counts of stages, are left out where the data are not for all.
+
+    python -m hypnolens.network.release RELEASE.zip FOLDER
+
+takes fold 0 out of a release of simulated nights, and makes of it the network that comes with hypnolens; ``make model``
+runs it.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
+from hypnolens.evaluation.predictions import codes, read_predictions
+from hypnolens.io.tables import checked_table, read_json, read_rows
+from hypnolens.network.cards import model_card
+from hypnolens.network.files import SHIPPED, read_card
+from hypnolens.stages import STAGES
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""Time of every entry, so that the same files give the same bytes: the first that the format knows."""
+
+OPEN = ("simulate", "sleepedf")
+"""Kinds of datasets whose stages may be passed on. SHHS's agreement forbids it, and of a folder nobody said so."""
+
+PUBLIC = ("recording", "subject", "night", "channel", "sampling_rate_hz", "epochs", "source_sha256")
+"""Columns of ``recordings.tsv`` that are released; a source may be a path of the person who ran it."""
+
+MACHINE = ("platform", "processor", "time")
+"""What a released card does not say of how a network was made: it is of the maker's machine, and nobody needs it."""
+
+SUMMARY = ("accuracy", "macro_f1", "kappa", "ci95", "n_epochs", "n_subjects", "n_recordings", "n_folds", "protocol")
+"""What the card of a fold says of all folds; ``metrics.json`` says more."""
+
+USE = """\
+hypnolens score NIGHT.edf --out scores --model {file}              # the network of the first fold
+hypnolens score NIGHT.edf --out scores --model {file} --ensemble   # all folds together"""
+
+USE_SHIPPED = "hypnolens score NIGHT.edf --out scores   # without --model, it is this network that stages"
+
+BESIDE = (
+    "`folds.tsv` and `predictions/` say who was tested where, and with what result; `SHA256SUMS` has a checksum of "
+    "every file."
+)
+
+BESIDE_CLOSED = (
+    "`folds.tsv` says who was tested where; `SHA256SUMS` has a checksum of every file. Predictions of single epochs, "
+    "beside which the experts' stages stand, are not here, as the data are not for all. Recordings and subjects have "
+    "the names that they had: see that these name nobody before you pass this on."
+)
+
+BESIDE_SHIPPED = (
+    "Of the networks that the scores are of, this is the one of fold 0, which comes with hypnolens for trials. "
+    "`make model` makes it anew."
+)
+
+
+def write_release(
+    path: Path,
+    *,
+    models: Sequence[Path],
+    cards: Sequence[Path],
+    predictions: Sequence[Path],
+    metrics: Path,
+    folds: Path,
+    recordings: Path,
+    project: Sequence[Path],
+    root: Path,
+) -> None:
+    """Write a release.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    models, cards, predictions
+        Of each fold, in the order of folds.
+    metrics, folds, recordings
+        ``metrics.json`` of the run, and the tables of its dataset.
+    project
+        Files of hypnolens to add, under their names from ``root``.
+    """
+    read = [read_card(card) for card in cards]
+    whole = read_json(metrics)
+    shared = read[0]["kind"] in OPEN
+    content: dict[str, bytes] = {}
+    for number, (model, card, its) in enumerate(zip(models, read, predictions, strict=True)):
+        content[f"fold-{number}/model.safetensors"] = _weights(model, card)
+        found = {"metrics": _scores(its), "metrics_of_all_folds": {key: whole[key] for key in SUMMARY}}
+        content[f"fold-{number}/model.json"] = _json({**_anonymous(card), **found})
+        if shared:
+            content[f"predictions/fold-{number}.parquet"] = its.read_bytes()
+    use, also = USE.format(file=path.name), BESIDE if shared else BESIDE_CLOSED
+    content["MODEL_CARD.md"] = model_card(read[0], whole, n_folds=len(read), use=use, also=also).encode()
+    content["metrics.json"] = _json(whole)
+    content["folds.tsv"] = checked_table(folds).encode()
+    content["recordings.tsv"] = _columns(recordings, (*PUBLIC, *STAGES) if shared else PUBLIC)
+    content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in project}
+    sums = [f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)]
+    content["SHA256SUMS"] = "".join(sums).encode()
+    folder = read[0]["name"].removesuffix(f"-fold-{read[0]['fold']}")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(content):
+            archive.writestr(_entry(f"{folder}/{name}"), content[name])
+
+
+def ship(release: Path, folder: Path) -> None:
+    """Take the first fold out of a release of simulated nights: weights, card, and card for people.
+
+    Raises
+    ------
+    HypnolensError
+        The networks saw real nights: those are for their maker to publish, not for this package.
+    """
+    with zipfile.ZipFile(release) as archive:
+        content = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    card, metrics = (json.loads(content[name]) for name in ("fold-0/model.json", "metrics.json"))
+    if card["kind"] != "simulate":
+        raise HypnolensError(f"{release}: trained on {card['dataset']}, not on simulated nights; not shipped")
+    shipped = folder / SHIPPED.name
+    shipped.write_bytes(content["fold-0/model.safetensors"])
+    shipped.with_suffix(".json").write_bytes(_json(card))
+    said = model_card(card, metrics, n_folds=metrics["n_folds"], use=USE_SHIPPED, also=BESIDE_SHIPPED)
+    shipped.with_suffix(".md").write_text(said, encoding="utf-8")
+
+
+def _weights(path: Path, card: Mapping[str, Any]) -> bytes:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != card["weights_sha256"]:
+        raise DamagedError(path, "its SHA-256 is not the one in the card")
+    return content
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, LONG_AGO)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system, entry.external_attr = 3, 0o644 << 16  # for all to read, wherever it was written
+    return entry
+
+
+def _scores(predictions: Path) -> Mapping[str, Any]:
+    """Scores of the test recordings of one fold."""
+    its = read_predictions([predictions])
+    confusion = confusion_matrix(codes(its["stage_true"]), codes(its["stage_pred"]))
+    found = {name: round(float(value), 4) for name, value in scores(confusion).items()}
+    return {"n_epochs": len(its), "n_subjects": int(its["subject"].nunique()), **without_nan(found)}  # type: ignore[dict-item]
+
+
+def _anonymous(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card without the machine on which the network was trained."""
+    return {**card, "made": {key: value for key, value in card["made"].items() if key not in MACHINE}}
+
+
+def _columns(recordings: Path, columns: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(read_rows(recordings))
+    return text.getvalue().encode()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+if __name__ == "__main__":
+    try:
+        ship(Path(sys.argv[1]), Path(sys.argv[2]))
+    except HypnolensError as error:
+        sys.exit(str(error))

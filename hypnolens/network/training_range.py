@@ -1,0 +1,154 @@
+"""What is usual in the nights that a network was trained on, and in what another night departs from it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.signal import welch
+
+from hypnolens.bands import BANDS_HZ, SEGMENT_S
+from hypnolens.recordings.epochs import Epochs
+from hypnolens.recordings.quality import FLAT_UV
+
+MOST_RECORDINGS, MOST_EPOCHS = 100, 50
+"""How many recordings are looked at, and how many epochs of each, spread evenly: seconds, however large a dataset."""
+
+NIGHT_EPOCHS = 200
+"""Epochs of a night that is compared, spread evenly."""
+
+FAR = 3.0
+"""Standard deviations between recordings from which a night lies outside."""
+
+SPREAD = {"amplitude": 0.1, "delta": 0.1, "theta": 0.13, "alpha": 0.25, "sigma": 0.25, "beta": 0.25}
+"""Standard deviations (log10) between nights that are expected before any was seen. Those of the bands above delta are
+of nights and people of Sleep-EDF, relative to delta (``data/sleepedf_statistics.json``: 0.13, 0.24, 0.25); simulated
+nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and falls far in bad nights."""
+
+WEIGHT = 10
+"""Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of six simulated nights,
+each beside the five others, none is then called unusual, and all are when they are scaled by 3 or by a third, or
+when as much white noise is added as there is signal."""
+
+
+def usual_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
+    """What a network's card says of the recordings that it was trained on.
+
+    Parameters
+    ----------
+    recordings
+        In µV, as they were extracted; at least one.
+
+    Returns
+    -------
+    dict
+        ``recordings``: how many were looked at; ``channels`` and ``rate_hz``; and for ``amplitude`` and each of
+        `BANDS_HZ` the ``mean``, ``sd``, ``low`` and ``high`` over recordings of what `describe` gives.
+    """
+    places = np.unique(np.linspace(0, len(recordings) - 1, MOST_RECORDINGS).round().astype(int))
+    samples = [sample for place in places if _alive(sample := _sample(recordings[place]))]
+    described = [describe(sample, recordings[0].rate) for sample in samples]
+    values = {name: np.array([one[name] for one in described]) for name in described[0]} if described else {}
+    return {
+        "recordings": len(samples),
+        "channels": sorted({epochs.channel for epochs in recordings}),
+        "rate_hz": recordings[0].rate,
+        **{
+            name: {"mean": round(float(of.mean()), 4), "sd": round(float(of.std()), 4),
+                   "low": round(float(of.min()), 4), "high": round(float(of.max()), 4)}
+            for name, of in values.items()
+        },
+    }  # fmt: skip
+
+
+def describe(signal: np.ndarray, rate: float) -> dict[str, float]:
+    """Medians over the epochs of a night, flat ones left out.
+
+    Parameters
+    ----------
+    signal
+        µV ``(n_epochs, n_samples)``, at least one epoch that is not flat.
+    rate
+        In Hz.
+
+    Returns
+    -------
+    dict
+        ``amplitude``: log10 of the standard deviation in µV; and the log10 of each band's share of the power of all
+        bands. Bands that the rate cannot hold are left out.
+    """
+    spread = signal.std(axis=1)
+    alive = spread >= FLAT_UV
+    frequency, density = welch(signal[alive], fs=rate, nperseg=min(round(SEGMENT_S * rate), signal.shape[1]), axis=1)
+    power = {
+        name: density[:, (frequency >= low) & (frequency < high)].sum(axis=1)
+        for name, (low, high) in BANDS_HZ.items()
+        if high <= rate / 2
+    }
+    total = np.sum(list(power.values()), axis=0)
+    shares = {name: float(np.median(np.log10(np.maximum(own / total, 1e-9)))) for name, own in power.items()}
+    return {"amplitude": float(np.median(np.log10(spread[alive]))), **shares}
+
+
+def departures(
+    signal: np.ndarray, rate: float, *, file_rate: float, channel: str, usual: Mapping[str, Any]
+) -> list[str]:
+    """In what a night lies outside of what a network was trained on, in sentences.
+
+    Parameters
+    ----------
+    signal
+        µV ``(n_epochs, n_samples)``, epochs that carry an EEG.
+    rate
+        Its rate in Hz, that of the network.
+    file_rate
+        Rate of the file in Hz.
+    channel
+        Name of the channel.
+    usual
+        As `usual_of` gives it.
+    """
+    found = []
+    if _plain(channel) not in map(_plain, usual["channels"]):
+        found.append(f"the model was trained on {', '.join(usual['channels'])}, not on this channel")
+    if file_rate < usual["rate_hz"]:
+        found.append(
+            f"the file has {file_rate:g} Hz, fewer than the {usual['rate_hz']:g} Hz of the model: what it reads above "
+            f"{file_rate / 2:g} Hz is missing"
+        )
+    signal = signal[signal.std(axis=1) >= FLAT_UV]
+    if len(signal) == 0:
+        return [*found, f"nothing of the signal is left at the {rate:g} Hz of the model"]
+    n = usual["recordings"]
+    rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
+    for name, value in describe(signal[rows], rate).items():
+        if name not in usual or (name != "amplitude" and BANDS_HZ[name][1] > file_rate / 2):
+            continue
+        its = usual[name]
+        # Of one more night, given the mean of n and what is believed of the spread.
+        variance = (n * its["sd"] ** 2 + WEIGHT * SPREAD[name] ** 2) / (n + WEIGHT)
+        if abs(value - its["mean"]) > FAR * np.sqrt(variance * (1 + 1 / n)):
+            found.append(_sentence(name, 10**value, 10 ** its["low"], 10 ** its["high"]))
+    return found
+
+
+def _plain(channel: str) -> str:
+    """A channel's name without case, separators and the word EEG, which files have or lack."""
+    letters = "".join(letter for letter in channel.lower() if letter.isalnum())
+    return letters.removeprefix("eeg") or letters
+
+
+def _sentence(name: str, value: float, low: float, high: float) -> str:
+    if name == "amplitude":
+        return f"median amplitude {value:.3g} µV; nights of the training had {low:.3g} to {high:.3g} µV"
+    band = f"{name} ({BANDS_HZ[name][0]:g} to {BANDS_HZ[name][1]:g} Hz)"
+    shares = f"nights of the training had {100 * low:.2g} to {100 * high:.2g} %"
+    return f"{100 * value:.2g} % of the power are in {band}; {shares}"
+
+
+def _sample(epochs: Epochs) -> np.ndarray:
+    rows = np.unique(np.linspace(0, len(epochs.signal) - 1, MOST_EPOCHS).round().astype(int))
+    return np.asarray(epochs.signal)[rows].astype(np.float32) * np.float32(epochs.scale_uv)
+
+
+def _alive(sample: np.ndarray) -> bool:
+    return bool((sample.std(axis=1) >= FLAT_UV).any())

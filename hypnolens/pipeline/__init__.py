@@ -1,0 +1,1 @@
+"""The workflow's habits: configuration, code hashes, logs, progress, and what jobs took."""

@@ -1,0 +1,109 @@
+"""One way of logging for every pipeline step: into the step's own log file, errors as one line."""
+
+import fcntl
+import hashlib
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hypnolens.errors import HypnolensError
+from hypnolens.pipeline.provenance import record
+
+logger = logging.getLogger("hypnolens")
+
+FORM = "%(asctime)s %(levelname)s %(message)s"
+NO_WORD = "the job ended without a word: it was killed, or the disk is full; look at Snakemake's output above"
+
+
+@contextmanager
+def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
+    """Send log messages and warnings to ``path`` while the block runs, and with ``echo`` to the terminal too.
+
+    A :class:`HypnolensError` ends the process with status 1 and its one line as the last line of the log, without a
+    traceback: the fault is in the input and the line says what to do. Any other exception is a defect of
+    hypnolens, so its traceback goes to the log and the exception goes on. The log begins with what runs the step:
+    versions, commit and machine.
+
+    A step whose process outlived a killed Snakemake writes the same files as the one that is to make them anew. The
+    later one waits here until the earlier has ended: one process a log.
+
+    Raises
+    ------
+    SystemExit
+        With status 1, after a :class:`HypnolensError`.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with _alone(Path(path)):
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        handler.setFormatter(logging.Formatter(FORM))
+        handlers: list[logging.Handler] = [handler]
+        if echo:
+            handlers.append(logging.StreamHandler())
+        logging.captureWarnings(True)
+        logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, must not hide the reason
+        sources = [logger, logging.getLogger("py.warnings")]
+        for source in sources:
+            source.setLevel(logging.INFO)
+            for each in handlers:
+                source.addHandler(each)
+        try:
+            logger.info("%s", ", ".join(f"{what} {of}" for what, of in record().items() if what != "time"))
+            yield logger
+        except HypnolensError as error:
+            handler.setFormatter(logging.Formatter("%(message)s"))
+            logger.error("%s", error)
+            sys.exit(1)
+        except Exception as error:
+            handler.setFormatter(logging.Formatter("%(message)s"))
+            logger.error("%s", traceback.format_exc())
+            logger.error("unexpected %s: %s", type(error).__name__, " ".join(str(error).split()))
+            raise
+        finally:
+            for source in sources:
+                for each in handlers:
+                    source.removeHandler(each)
+            logging.captureWarnings(False)
+            handler.close()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Be the only process of a step: a lock on one byte of a file in the log's folder, as Snakemake removes the log."""
+    byte = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:7])
+    with (path.parent / ".running").open("ab") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except (BlockingIOError, PermissionError):
+            print(f"{path}: an earlier process of this step still runs; waiting until it has ended", file=sys.stderr)
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, byte)
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
+def failures(*snakemake_logs: str | Path) -> list[str]:
+    """Last lines of the logs of all jobs that failed in a Snakemake run.
+
+    Parameters
+    ----------
+    snakemake_logs
+        Snakemake's own log files of the run, in which each failed job names its log.
+    """
+    marker = " (check log file(s) for error details)"
+    texts = (Path(path).read_text(encoding="utf-8", errors="replace") for path in snakemake_logs)
+    lines = [line for text in texts for line in text.splitlines()]
+    logs = [line.strip().removeprefix("log: ").removesuffix(marker) for line in lines if line.endswith(marker)]
+    last = []
+    for log in dict.fromkeys(logs):
+        path = Path(log)
+        text = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+        words = [line for line in text if line.strip()]
+        # What has a time was said on the way.
+        said = words and not re.match(r"\d{4}-\d\d-\d\d [\d:,]+ [A-Z]+ ", words[-1])
+        last.append(words[-1] if said else f"{log}: {NO_WORD}")
+    # A reason below what has none, as the last line is what people read.
+    return sorted(dict.fromkeys(last), key=lambda line: not line.endswith(NO_WORD))

@@ -1,0 +1,134 @@
+"""What made a result: a hash of the code that a step runs, and a record of versions, commit and machine."""
+
+import ast
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from hypnolens import __version__
+
+# Neither can change a result: an edit to them must not retrain forty folds.
+WITHOUT_EFFECT = {"hypnolens", "hypnolens.pipeline.logs", "hypnolens.errors", "hypnolens.pipeline.passes"}
+
+
+def code_version(root: Path, script: str, *more: str) -> str:
+    """Content hash of a script and of all hypnolens modules that it imports, directly or through others.
+
+    Snakemake compares scripts by modification time and does not see what they import. With this hash among a
+    rule's ``params`` an edit to the library reruns what depends on it, and a ``git checkout`` that
+    touches files without changing them reruns nothing.
+
+    Parameters
+    ----------
+    root
+        Folder that holds ``workflow/scripts`` and the package ``hypnolens``.
+    script
+        Name of the script without ``.py``.
+    more
+        What cannot be found by reading import statements: modules that the script imports by name at run time, such as
+        ``hypnolens.plots.tsne``, and other files that it reads, as paths from ``root``.
+
+    Returns
+    -------
+    str
+        Twelve hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(sources(root, script, *more)):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _bytes(path) + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def sources(root: Path, script: str, *more: str) -> set[Path]:
+    """Files that `code_version` hashes: the script, what it imports of hypnolens, and more modules and files."""
+    path = root / "workflow" / "scripts" / f"{script}.py"
+    found = {path, *(root / file for file in more if "/" in file)}
+    for module in (*_imports(path), *(module for module in more if "/" not in module)):
+        _follow(root, module, found)
+    return found
+
+
+def record() -> dict[str, str]:
+    """Versions, git commit, machine and time, to be written beside a result (never into ``params``)."""
+    packages = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "edfio", "snakemake")
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": f"{_processor()}, {os.cpu_count()} threads",
+        "gpu": _gpu(),
+        "version_hypnolens": __version__,
+        **{f"version_{name}": _version(name) for name in packages},
+    }
+
+
+def _follow(root: Path, module: str, found: set[Path]) -> None:
+    path = _source(root, module)
+    if module in WITHOUT_EFFECT or path is None or path in found:
+        return
+    found.add(path)
+    for imported in _imports(path):
+        _follow(root, imported, found)
+
+
+def _source(root: Path, module: str) -> Path | None:
+    base = root.joinpath(*module.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Names of the hypnolens modules that a file imports (`from hypnolens.a import b` may name a module b)."""
+    names = []
+    for node in ast.walk(ast.parse(_bytes(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name.split(".")[0] == "hypnolens")
+
+
+def _commit() -> str:
+    root = Path(__file__).parents[2]
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=root, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def _gpu() -> str:
+    """Name of the GPU that computes, in a process that has loaded torch anyway."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "none"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

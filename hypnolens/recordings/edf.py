@@ -1,0 +1,472 @@
+"""EDF and EDF+ files: one channel in microvolts, and annotations, with the damage found before it does harm.
+
+The format is that of Kemp et al. 1992 and 2003 (https://www.edfplus.info/specs): ASCII fields of fixed width, then data
+records, each with a stretch of every signal as 16-bit integers. edfio maps the file and decodes the samples. What comes
+before is our own, because files from elsewhere are not to be trusted: every number that counts must be written as one,
+annotations that do not follow the grammar are refused rather than passed over (edfio's pattern skips them, and takes
+minutes for some), and nothing takes more than one look at each byte.
+"""
+
+import logging
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import edfio
+import numpy as np
+
+from hypnolens.errors import RecordingError
+
+logger = logging.getLogger(__name__)
+
+MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
+"""Physical dimensions of EDF headers, in µV. The two letters that look like µ are different characters."""
+
+FETCH_AGAIN = "fetch the file again, or leave this recording out (exclude: in a configuration)"
+
+LONGEST_RECORD_S = 86_400.0
+"""A data record holds seconds, not days; where one does, its header lies, and an hour's file is a century long."""
+
+SAME_TIME_S = 1e-3
+"""Data records that begin within a millisecond of where they should do so."""
+
+ANNOTATIONS = "EDF Annotations"
+"""Label of a signal whose bytes are annotations."""
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SECONDS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_THREE_NUMBERS = re.compile(r" ?(\d{1,2})[.:'/ -] ?(\d{1,2})[.:'/ -] ?(\d{1,2})", re.ASCII)
+_DATE = re.compile(r"(\d{2})-([A-Z]{3})-(\d{4})", re.ASCII)
+_ONSET = re.compile(rb"([+-]\d{1,10}(?:\.\d+)?)(?:\x15(\d{1,10}(?:\.\d+)?))?")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a recording.
+
+    Attributes
+    ----------
+    signal
+        Samples in µV, float32 ``(n_samples,)``.
+    rate
+        Sampling rate in Hz.
+    label
+        Label of the channel in the file.
+    limits
+        Lowest and highest value in µV that the file can hold: a signal that stays there is clipped.
+    start
+        Date and time of the first sample; the year is 1 where the file gives no date.
+    unit
+        Physical dimension by the file's header.
+    """
+
+    signal: np.ndarray
+    rate: float
+    label: str
+    limits: tuple[float, float]
+    start: datetime
+    unit: str
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Annotations of an EDF+ file: ``(onset in s, duration in s or None, text)`` each, and the file's start."""
+
+    entries: tuple[tuple[float, float | None, str], ...]
+    start: datetime
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """A signal by the header: its ranges as they are written, and which samples of a data record are its own."""
+
+    label: str
+    unit: str
+    physical: tuple[str, str]
+    digital: tuple[str, str]
+    span: slice
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file whose header and size agree."""
+
+    path: Path
+    recording: str
+    n_bytes: int
+    n_records: int
+    record_s: float
+    reserved: str
+    startdate: str
+    starttime: str
+    identification: str
+    every: tuple[_Signal, ...]
+
+    @property
+    def plus(self) -> bool:
+        return self.reserved.startswith(("EDF+C", "EDF+D"))
+
+    @property
+    def signals(self) -> list[_Signal]:
+        return [signal for signal in self.every if signal.label != ANNOTATIONS]
+
+    @property
+    def annotations(self) -> list[_Signal]:
+        """Signals of annotations, of which a file that does not say that it is EDF+ has none."""
+        return [signal for signal in self.every if self.plus and signal.label == ANNOTATIONS]
+
+    def records(self, signal: _Signal) -> np.ndarray:
+        """The part of a signal in each data record, int16 ``(n_records, n_samples)``, still on disk."""
+        shape = (self.n_records, self.every[-1].span.stop)
+        # As a plain array, whose rows are many times faster to take.
+        return np.asarray(np.memmap(self.path, "<i2", "r", self.n_bytes, shape))[:, signal.span]
+
+    def refuse(self, what: str, remedy: str = FETCH_AGAIN) -> RecordingError:
+        return RecordingError(self.recording, what, remedy)
+
+    def doubt(self, what: str) -> None:
+        logger.warning("%s: %s", self.recording, what)
+
+
+def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
+    """Read the first of the wanted channels that a file has; the others stay on disk.
+
+    Parameters
+    ----------
+    path
+        EDF or EDF+ file (continuous).
+    labels
+        Labels in order of preference, compared exactly.
+    recording
+        Name for error messages.
+
+    Raises
+    ------
+    RecordingError
+        No such file or channel; a damaged file; a unit that is not a voltage; a recording with gaps (EDF+D).
+    """
+    file = _open(path, recording)
+    present = [signal.label.strip(" ") for signal in file.signals]
+    label = next((label for label in labels if label in present), None)
+    if label is None:
+        wanted = " or ".join(f"'{label}'" for label in labels)
+        found = ", ".join(map(repr, present[:20])) or "no signal at all"
+        more = f" and {len(present) - 20} more" if len(present) > 20 else ""
+        what = f"channel {wanted} not found; {path.name} has {found}{more}"
+        raise file.refuse(what, "set channel: of the dataset to one of these")
+    if present.count(label) > 1:
+        raise file.refuse(f"{path.name} has {present.count(label)} channels '{label}'", "rename all but one of them")
+    return _channel(file, present.index(label))
+
+
+def list_channels(path: Path, recording: str) -> list[str]:
+    """Labels of the signals of a file, in its order; for what is raised see `read_channel`."""
+    return [signal.label.strip(" ") for signal in _open(path, recording).signals]
+
+
+def read_place(path: Path, place: int, recording: str) -> Channel:
+    """Read the channel at a place of `list_channels`, as `read_channel` does.
+
+    A unit that is no voltage is taken for µV: it is for the caller to look at `Channel.unit` and at the values.
+    """
+    return _channel(_open(path, recording), place, any_unit=True)
+
+
+def _channel(file: _File, place: int, *, any_unit: bool = False) -> Channel:
+    _check_continuity(file)
+    source, name = file.signals[place], file.path.name
+    label, unit = source.label.strip(" "), source.unit.strip(" ")
+    if unit not in MICROVOLTS and not any_unit:
+        what = f"channel {label!r} is in {unit!r}, which is no voltage"
+        raise file.refuse(what, f"correct the header of {name} to one of {', '.join(MICROVOLTS)}")
+    try:
+        low, high = (int(_matching(_WHOLE, cell)) for cell in source.digital)
+        bottom, top = (float(_matching(_NUMBER, cell)) for cell in source.physical)
+    except ValueError as error:
+        raise file.refuse(f"channel {label!r} of {name} has a range that is no number ({error})") from error
+    if not -32768 <= low < high <= 32767 or bottom == top:
+        raise file.refuse(f"channel {label!r} of {name} has an empty or impossible range")
+    factor = MICROVOLTS.get(unit, 1.0)
+    ends = sorted((bottom * factor, top * factor))
+    # What single precision cannot hold is no voltage either.
+    if not np.abs(ends).max() < 1e30:
+        raise file.refuse(f"channel {label!r} of {name} has an infinite range")
+    gain = (top - bottom) / (high - low) * factor
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        digital = edfio.read_edf(file.path, header_encoding="latin-1").signals[place].digital
+    # In place and in single precision, which holds 16 bits exactly: a day at 100 Hz is 8 million samples.
+    signal = digital.astype(np.float32)
+    signal *= gain
+    signal += bottom * factor - low * gain
+    rate = (source.span.stop - source.span.start) / file.record_s
+    return Channel(signal, rate, label, (ends[0], ends[1]), _start(file), unit)
+
+
+def read_annotations(path: Path, recording: str) -> Annotations:
+    """Read the annotations of an EDF+ file, in order of onset.
+
+    Raises
+    ------
+    RecordingError
+        No such file, a damaged file, or one without annotations.
+    """
+    found = list_annotations(path, recording)
+    if not found.entries:
+        raise RecordingError(recording, f"{path.name} holds no annotations", "give the EDF+ file that holds the stages")
+    return found
+
+
+def list_annotations(path: Path, recording: str) -> Annotations:
+    """Read the annotations of a file, of which there may be none, otherwise as `read_annotations`."""
+    file = _open(path, recording)
+    if file.record_s and file.reserved.startswith("EDF+C"):
+        _check_continuity(file)
+    entries: list[tuple[float, float | None, str]] = []
+    for number, signal in enumerate(file.annotations):
+        for place, record in enumerate(file.records(signal)):
+            try:
+                found = parse_annotations(record.tobytes())
+                if number == 0:
+                    # The first of a data record is empty and tells when the record begins.
+                    _record_onset(found)
+                    found[0][2].pop(0)
+            except ValueError as error:
+                raise file.refuse(f"annotations of {path.name} are damaged (data record {place}: {error})") from error
+            entries += [(onset, duration, text) for onset, duration, texts in found for text in texts]
+    offset = _offset_s(file)
+    entries = [(round(onset - offset, 12), duration, text) for onset, duration, text in entries]
+    entries.sort(key=lambda entry: (entry[0], -1.0 if entry[1] is None else entry[1], entry[2]))
+    return Annotations(tuple(entries), _start(file))
+
+
+def parse_annotations(record: bytes) -> list[tuple[float, float | None, list[str]]]:
+    """Annotations of one data record: onset in s, duration in s or None, texts.
+
+    The bytes are lists of the form ``+onset[\\x15duration]\\x14text\\x14[text\\x14…]\\x00`` and zeros
+    (https://www.edfplus.info/specs/edfplus.html#tal).
+
+    Raises
+    ------
+    ValueError
+        Anything else; the message is short, whatever the bytes are.
+    """
+    found = []
+    if record and record[-1] != 0:
+        raise ValueError("the last annotation has no end")
+    for piece in record.split(b"\0"):
+        if not piece:
+            continue
+        times, _, texts = piece.partition(b"\x14")
+        match = _ONSET.fullmatch(times)
+        if match is None:
+            raise ValueError(f"{times[:20].decode('latin-1')!r} is no time")
+        if not texts.endswith(b"\x14"):
+            raise ValueError(f"the text at {match[1][:20].decode()} s has no end")
+        try:
+            words = texts[:-1].decode("utf-8").split("\x14")
+        except UnicodeDecodeError:
+            raise ValueError(f"the text at {match[1][:20].decode()} s is not UTF-8") from None
+        found.append((float(match[1]), float(match[2]) if match[2] else None, words))
+    return found
+
+
+def _record_onset(found: list[tuple[float, float | None, list[str]]]) -> float:
+    """When a data record begins, in s, by the annotation that must come first in it."""
+    if not found or found[0][2][0] or found[0][1] is not None:
+        raise ValueError("it does not begin with its time")
+    return found[0][0]
+
+
+def _onsets(file: _File, most: int | None = None) -> list[float]:
+    """When data records begin, in s from the file's start; nothing of a file that does not say."""
+    onsets = []
+    for signal in file.annotations[:1]:
+        for record in file.records(signal)[:most]:
+            first = record.tobytes().partition(b"\0")[0]
+            try:
+                onsets.append(_record_onset(parse_annotations(first + b"\0")))
+            except ValueError as error:
+                what = f"annotations of {file.path.name} are damaged (data record {len(onsets)}: {error})"
+                raise file.refuse(what) from error
+    return onsets
+
+
+def _check_continuity(file: _File) -> None:
+    """Refuse a file with gaps, and one whose data records do not begin where their duration says."""
+    name = file.path.name
+    if file.plus and not file.annotations:
+        file.doubt(f"{name} says that it is EDF+ and holds no annotations, which tell where data records begin")
+    if not file.plus and len(file.signals) < len(file.every):
+        file.doubt(f"{name} has annotations and does not say that it is EDF+; they are left out")
+    onsets = np.array(_onsets(file))
+    expected = onsets[:1] + np.arange(len(onsets)) * file.record_s
+    wrong = np.flatnonzero(np.abs(onsets - expected) > SAME_TIME_S)
+    if len(wrong) == 0:
+        return
+    if file.reserved.startswith("EDF+D"):
+        raise file.refuse(f"{name} is discontinuous (EDF+D)", "export it as one continuous recording")
+    first = wrong[0]
+    raise file.refuse(
+        f"{name} contradicts itself: data record {first} begins at {onsets[first]:g} s, and by the header at "
+        f"{expected[first]:g} s"
+    )
+
+
+def _open(path: Path, recording: str) -> _File:
+    """Open a file and refuse it if its header and its size disagree; no sample is read."""
+    if not path.is_file():
+        raise RecordingError(recording, f"{path} does not exist", "correct the path, or fetch the file")
+    try:
+        size = path.stat().st_size
+        if size < 256:
+            raise RecordingError(
+                recording, f"{path.name} is {'empty' if size == 0 else 'shorter than an EDF header'}", FETCH_AGAIN
+            )
+        file = _header(path, recording, b"0       ", "EDF")
+        if file.record_s == 0 and file.signals:
+            raise ValueError("its data records last 0 s")
+    except PermissionError as error:
+        raise RecordingError(recording, f"{path} may not be read", "give yourself read permission") from error
+    except (OSError, ValueError) as error:
+        raise RecordingError(recording, f"{path.name} is not a readable EDF file ({error})", FETCH_AGAIN) from error
+    _check_size(file, size, 2)
+    return file
+
+
+def check_bdf(path: Path, recording: str) -> None:
+    """Refuse a BDF file (EDF of 24 bits) that its header contradicts, or that has gaps.
+
+    Raises
+    ------
+    RecordingError
+        The header makes no sense, its number of data records is not that of the file, or the file is discontinuous.
+    """
+    try:
+        file = _header(path, recording, b"\xffBIOSEMI", "BDF")
+        _check_size(file, path.stat().st_size, 3)
+    except (OSError, ValueError) as error:
+        raise RecordingError(recording, f"{path.name} is not a readable BDF file ({error})", FETCH_AGAIN) from error
+    if file.reserved.startswith("BDF+D"):
+        raise file.refuse(f"{path.name} is discontinuous (BDF+D)", "export it as one continuous recording")
+
+
+def _check_size(file: _File, size: int, sample_bytes: int) -> None:
+    declared, actual = file.n_records, (size - file.n_bytes) / (sample_bytes * file.every[-1].span.stop)
+    if declared != actual:
+        raise file.refuse(
+            f"{file.path.name} is {'cut short' if actual < declared else 'longer than its header says'}: the header "
+            f"promises {declared} data records, the file holds {actual:g}"
+        )
+
+
+def _header(path: Path, recording: str, magic: bytes, kind: str) -> _File:
+    """What a header says; ValueError for numbers that are none, or that no file can have."""
+    with path.open("rb") as stream:
+        # Latin-1 decodes every byte, so that a µ in a unit (outside the standard, yet common) is no damage.
+        head = stream.read(256).decode("latin-1")
+        if not head.startswith(magic.decode("latin-1")):
+            raise ValueError(f"it does not begin as {kind} does")
+        n_bytes, n_records, n = (int(_matching(_WHOLE, head[a:b])) for a, b in ((184, 192), (236, 244), (252, 256)))
+        record_s = float(_matching(_SECONDS, head[244:252]))
+        if n < 1 or n_bytes != 256 * (1 + n) or n_records < 1 or not 0 <= record_s <= LONGEST_RECORD_S:
+            raise ValueError("header size, number of records, their duration and number of signals do not fit")
+        fields = stream.read(256 * n).decode("latin-1")
+    if len(fields) < 256 * n:
+        raise ValueError("it ends within its header")
+
+    def cells(begin: int, width: int) -> list[str]:
+        """A field of every signal; those of one kind follow each other."""
+        return [fields[start : start + width] for start in range(n * begin, n * (begin + width), width)]
+
+    counts = [int(_matching(_WHOLE, cell)) for cell in cells(216, 8)]
+    if min(counts) < 1:
+        raise ValueError("a signal without samples")
+    ends = np.cumsum([0, *counts]).tolist()
+    labels = [label.rstrip(" ") for label in cells(0, 16)]
+    if any(label != ANNOTATIONS and label.strip() == ANNOTATIONS for label in labels):
+        raise ValueError(f"a signal that is nearly called {ANNOTATIONS!r}")
+    every = zip(
+        labels,
+        cells(96, 8),
+        zip(cells(104, 8), cells(112, 8), strict=True),
+        zip(cells(120, 8), cells(128, 8), strict=True),
+        (slice(begin, end) for begin, end in pairwise(ends)),
+        strict=True,
+    )
+    signals = tuple(_Signal(*one) for one in every)
+    about, day, clock, reserved = head[88:168], head[168:176], head[176:184], head[192:236]
+    return _File(path, recording, n_bytes, n_records, record_s, reserved, day, clock, about, signals)
+
+
+def _matching(form: re.Pattern[str], cell: str) -> str:
+    """A cell of a header without the spaces around it; Python would also read ``1_0``, ``nan`` and the like."""
+    text = cell.strip(" ")
+    if not form.fullmatch(text):
+        raise ValueError(f"{text!r} where a number is expected")
+    return text
+
+
+def _offset_s(file: _File) -> float:
+    """Seconds from the start by the header, which has no fractions of them, to the first sample."""
+    return next(iter(_onsets(file, most=1)), 0.0)
+
+
+def _start(file: _File) -> datetime:
+    """Date and time of the first sample; year 1 where there is no date."""
+    name = file.path.name
+    match = _THREE_NUMBERS.fullmatch(file.starttime.rstrip())
+    try:
+        if match is None:
+            raise ValueError(f"{file.starttime!r} is no time")
+        hour, minute, second = map(int, match.groups())
+        clock = time(hour, minute, second)
+        day, doubt = _date(file)
+        start = datetime.combine(day or date.min, clock) + timedelta(seconds=_offset_s(file))
+    except (ValueError, OverflowError) as error:
+        what = f"{name} has no readable start time, without which it cannot be aligned ({error})"
+        raise file.refuse(what, "correct the time in its header") from error
+    if doubt:
+        file.doubt(f"{name} {doubt}")
+    return start
+
+
+def _date(file: _File) -> tuple[date | None, str]:
+    """Date of a file by its two fields, of which the one of EDF+ has four digits for the year, and what is wrong."""
+    short = _short_date(file.startdate)
+    unread = f"has an unreadable date, {file.startdate.strip()!r}"
+    words = file.identification.split()
+    if words[:1] != ["Startdate"] or len(words) < 2:
+        if file.plus and short:
+            return short, "has no date in the manner of EDF+"
+        return short, "" if short else f"{unread}, and is aligned by the time of day"
+    if words[1] == "X":
+        return None, ""
+    try:
+        match = _DATE.fullmatch(words[1].upper())
+        if match is None:
+            raise ValueError
+        long = date(int(match[3]), MONTHS.index(match[2]) + 1, int(match[1]))
+    except ValueError:
+        return short, f"has an unreadable date, {words[1]!r}"
+    if short is None:
+        return long, f"{unread}; {words[1]} is taken"
+    return long, "" if short == long else f"has two dates, {file.startdate.strip()} and {words[1]}; the latter is taken"
+
+
+def _short_date(cell: str) -> date | None:
+    match = _THREE_NUMBERS.fullmatch(cell.rstrip())
+    if match is None:
+        return None
+    day, month, year = map(int, match.groups())
+    try:
+        return date(year + (1900 if year >= 85 else 2000), month, day)
+    except ValueError:
+        return None

@@ -1,0 +1,184 @@
+"""Epochs: a recording cut into 30-s pieces with a stage each, and the file that holds them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hypnolens.errors import DatasetError
+from hypnolens.io.tensors import opened, write_tensors
+from hypnolens.stages import EPOCH_S, STAGES
+
+NOTHING = -1
+"""Where a table of hypnograms has no epoch."""
+
+NO_SIGNAL = np.empty((0, 0), dtype=np.int16)
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Kept epochs of one recording.
+
+    Attributes
+    ----------
+    signal
+        int16 ``(n_epochs, n_samples)``; times ``scale_uv`` it is in µV.
+    stage
+        Codes 0-4, int8 ``(n_epochs,)``.
+    epoch_index
+        Position of each epoch in the recording, int32 ``(n_epochs,)``, ascending; a dropped epoch leaves a gap.
+    scale_uv
+        µV of one step of ``signal``.
+    rate
+        Sampling rate in Hz.
+    first_s
+        Seconds from the start of the recording to the epoch of index 0.
+    recording, subject, night, channel, start_time, source, source_sha256
+        Where the epochs come from; ``start_time`` is that of the file, ISO 8601, and ``source`` the address from which
+        the signal was fetched, or its path.
+    dropped
+        Epochs dropped, by reason: ``movement``, ``unscored``, ``trimmed``.
+    flags
+        Quality flags, see `hypnolens.recordings.quality`.
+    signal_sha256
+        `hypnolens.io.tensors.digest` of the signal in the file that was read, also after the signal was normalised;
+        empty where there is no file. It is what a training is known by, so that no signal is hashed twice.
+    """
+
+    signal: np.ndarray
+    stage: np.ndarray
+    epoch_index: np.ndarray
+    scale_uv: float
+    rate: float
+    first_s: float
+    recording: str
+    subject: str
+    night: int
+    channel: str
+    start_time: str
+    source: str
+    source_sha256: str
+    dropped: dict[str, int]
+    flags: list[str]
+    signal_sha256: str = ""
+
+    @property
+    def onset_s(self) -> np.ndarray:
+        """Seconds from the start of the recording to each epoch, float64 ``(n_epochs,)``."""
+        return self.first_s + self.epoch_index * float(EPOCH_S)
+
+
+def write_epochs(epochs: Epochs, path: Path) -> None:
+    """Write epochs as three tensors, and everything else as texts beside them."""
+    texts = {
+        "scale_uv": repr(epochs.scale_uv),
+        "sampling_rate_hz": repr(epochs.rate),
+        "first_s": repr(epochs.first_s),
+        "recording": epochs.recording,
+        "subject": epochs.subject,
+        "night": str(epochs.night),
+        "channel": epochs.channel,
+        "start_time": epochs.start_time,
+        "source": epochs.source,
+        "source_sha256": epochs.source_sha256,
+        "dropped": json.dumps(epochs.dropped),
+        "flags": json.dumps(epochs.flags),
+    }
+    tensors = {"signal": epochs.signal, "stage": epochs.stage, "epoch_index": epochs.epoch_index}
+    write_tensors(tensors, texts, path)
+
+
+def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epochs:
+    """Read epochs; without ``signal`` only the stages and the header, and ``signal`` is then ``(0, 0)``.
+
+    What is read is compared with its checksum. A ``mapped`` signal is too, and stays in its file, read-only, until
+    rows of it are asked for.
+
+    Raises
+    ------
+    DamagedError
+        The file is damaged, of an older hypnolens, or not there.
+    """
+    with opened(path, recording=Path(path).stem) as file:
+        texts = file.texts
+        return Epochs(
+            signal=file.mapped("signal", np.int16) if mapped else file["signal"] if signal else NO_SIGNAL,
+            stage=file["stage"],
+            epoch_index=file["epoch_index"],
+            scale_uv=float(texts["scale_uv"]),
+            rate=float(texts["sampling_rate_hz"]),
+            first_s=float(texts["first_s"]),
+            recording=texts["recording"],
+            subject=texts["subject"],
+            night=int(texts["night"]),
+            channel=texts["channel"],
+            start_time=texts["start_time"],
+            source=texts["source"],
+            source_sha256=texts["source_sha256"],
+            dropped=json.loads(texts["dropped"]),
+            flags=json.loads(texts["flags"]),
+            signal_sha256=file.sha256_of["signal"],
+        )
+
+
+def summary(epochs: Epochs) -> dict[str, object]:
+    """One line of ``recordings.tsv``: epochs kept by stage, dropped by reason, quality flags."""
+    counts = np.bincount(epochs.stage, minlength=len(STAGES))
+    return {
+        "recording": epochs.recording,
+        "subject": epochs.subject,
+        "night": epochs.night,
+        "channel": epochs.channel,
+        "sampling_rate_hz": epochs.rate,
+        "epochs": len(epochs.stage),
+        **dict(zip(STAGES, counts.tolist(), strict=True)),
+        **{f"dropped_{reason}": n for reason, n in epochs.dropped.items()},
+        "flags": " ".join(epochs.flags) or "none",
+        "source": epochs.source,
+        "source_sha256": epochs.source_sha256,
+    }
+
+
+def side_by_side(recordings: Sequence[Epochs]) -> np.ndarray:
+    """Stages of many recordings, each from its first kept epoch on.
+
+    Returns
+    -------
+    numpy.ndarray
+        Codes, int8 ``(n_recordings, longest span)``; `NOTHING` where no epoch was kept.
+    """
+    spans = [int(np.ptp(epochs.epoch_index)) + 1 for epochs in recordings]
+    stages = np.full((len(recordings), max(spans)), NOTHING, dtype=np.int8)
+    for row, epochs in zip(stages, recordings, strict=True):
+        row[epochs.epoch_index - epochs.epoch_index[0]] = epochs.stage
+    return stages
+
+
+def write_hypnograms(stages: np.ndarray, path: Path) -> None:
+    """Write what `side_by_side` gives; rows are those of ``recordings.tsv``."""
+    write_tensors({"stage": stages}, {}, path)
+
+
+def read_hypnograms(path: Path) -> np.ndarray:
+    """Stages of many recordings as `side_by_side` gives them; a damaged file is refused as by `read_epochs`."""
+    with opened(path) as file:
+        return file["stage"]
+
+
+def check_rates(rows: Sequence[Mapping[str, object]], dataset: str) -> None:
+    """Check that all recordings of a dataset have epochs of one length.
+
+    Raises
+    ------
+    DatasetError
+        Rates differ, which ``sampling_rate_hz: native`` allows but no network.
+    """
+    rates = sorted({float(str(row["sampling_rate_hz"])) for row in rows})
+    if len(rates) > 1:
+        raise DatasetError(
+            dataset,
+            f"its recordings have different sampling rates ({', '.join(f'{rate:g}' for rate in rates)} Hz)",
+            "set sampling_rate_hz: of the dataset to 100",
+        )

@@ -1,0 +1,1 @@
+"""Who is tested on what, and how a network is trained."""
