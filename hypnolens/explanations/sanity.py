@@ -82,7 +82,12 @@ def shifted(decisions: Decisions, rows: np.ndarray, stages: np.ndarray, *, metho
 
 
 def measure_sanity(
-    decisions: Decisions, maps: RecordingMaps, *, twins: Mapping[str, SEResNetBiLSTM], across_gaps: bool, seed: int = 0
+    decisions: Decisions,
+    maps: RecordingMaps,
+    *,
+    label_shuffled: Mapping[str, SEResNetBiLSTM],
+    across_gaps: bool,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """How like a method's maps are to those of other networks, and to those of a shifted signal.
 
@@ -92,7 +97,7 @@ def measure_sanity(
         Network and recording.
     maps
         Maps of the recording; its sampled epochs are compared.
-    twins
+    label_shuffled
         Networks trained on shuffled labels, by the name of their experiment.
     across_gaps
         As the networks were trained.
@@ -109,7 +114,9 @@ def measure_sanity(
     epochs, rows = decisions.epochs, maps.sample
     stages = epochs.stage[rows].astype(np.int64)
     others = [("parameters", *one) for one in randomised(decisions, across_gaps=across_gaps, seed=seed)]
-    others += [("labels", name, Decisions(twin, epochs, across_gaps=across_gaps)) for name, twin in twins.items()]
+    others += [
+        ("labels", name, Decisions(twin, epochs, across_gaps=across_gaps)) for name, twin in label_shuffled.items()
+    ]
     found = []
     for method in CHEAP:
         own = maps.of(method, rows)

@@ -27,7 +27,7 @@ def code_version(root: Path, script: str, *more: str) -> str:
     Parameters
     ----------
     root
-        Folder that holds ``workflow/scripts`` and the package ``hypnolens``.
+        Folder that holds ``workflow/scripts``: beside the package ``hypnolens``, or the installed package itself.
     script
         Name of the script without ``.py``.
     more
@@ -41,16 +41,17 @@ def code_version(root: Path, script: str, *more: str) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(sources(root, script, *more)):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _bytes(path) + b"\0")
+        digest.update(path.relative_to(_base(root)).as_posix().encode() + b"\0" + _bytes(path) + b"\0")
     return digest.hexdigest()[:12]
 
 
 def sources(root: Path, script: str, *more: str) -> set[Path]:
     """Files that `code_version` hashes: the script, what it imports of hypnolens, and more modules and files."""
     path = root / "workflow" / "scripts" / f"{script}.py"
-    found = {path, *(root / file for file in more if "/" in file)}
+    files = (file for file in more if "/" in file)
+    found = {path, *((_base(root) if file.startswith("hypnolens/") else root) / file for file in files)}
     for module in (*_imports(path), *(module for module in more if "/" not in module)):
-        _follow(root, module, found)
+        _follow(_base(root), module, found)
     return found
 
 
@@ -67,6 +68,11 @@ def record() -> dict[str, str]:
         "version_hypnolens": __version__,
         **{f"version_{name}": _version(name) for name in packages},
     }
+
+
+def _base(root: Path) -> Path:
+    """Folder that holds the package."""
+    return root if (root / "hypnolens").is_dir() else root.parent
 
 
 def _follow(root: Path, module: str, found: set[Path]) -> None:

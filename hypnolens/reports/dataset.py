@@ -19,6 +19,7 @@ from hypnolens.evaluation.tables import OVERALL, score_table, stage_table
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json, read_rows
 from hypnolens.pipeline.jobs import by_run
+from hypnolens.plots.catalogue import FIGURES, caption, path_of
 from hypnolens.stages import STAGES
 from hypnolens.training.folds import Fold, absent_stages, read_folds
 
@@ -31,45 +32,6 @@ STYLE = (
 
 MOST_ROWS = 60
 """Rows of a table on the page; the whole table is in its file."""
-
-DATASET_FIGURES = {
-    "recordings": "All recordings, a row each: the expert's stages as colours from the first epoch that is kept, white "
-    "where an epoch was dropped, and quality flags.",
-    "stages": "Epochs of each stage, beside the published counts of the same set of recordings where there are some.",
-    "cost": "Macro-F1 against the time of a training pass, with 95 % intervals over subjects: strides, and both ways "
-    "to take windows.",
-    "f1_bars": "F1 of each stage and macro-F1 of the main experiment with 95 % intervals over subjects, the paper's "
-    "where it has this dataset, and the other experiments as points.",
-}
-
-FIGURES = {
-    "confusion_matrix": "Confusion matrix over all test epochs: counts, and per cent of each of the expert's stages.",
-    "hypnograms": "The recordings with the best, the median and the worst accuracy: the expert's stages, the predicted "
-    "ones (red ticks: epochs where they differ), and the predicted probability of each stage. Gaps are epochs "
-    "without a stage.",
-    "training_curves": "Loss and validation macro-F1 by training pass, a line a fold; the dot is the pass whose "
-    "network is kept. It is chosen {chosen}.",
-    "calibration": "Accuracy against the probability of the predicted stage, in bins of a fifteenth, and how many "
-    "epochs have it. On the diagonal, a probability of 0.8 is right in 80 % of epochs; below it, the network is too "
-    "sure.",
-    "transitions": "Accuracy by distance from the nearest change of the expert's stage (0: the epochs that touch it), "
-    "with 95 % intervals over subjects.",
-    "agreement": "Sleep statistics of the predicted hypnogram against the expert's (Bland and Altman 1986), a point a "
-    "recording: bias and limits of agreement (1.96 standard deviations). Dropped epochs count as unscored.",
-    "architecture": "The network, drawn from the model itself: the same SE-ResNet reads each epoch of a window, the "
-    "BiLSTM reads their features, and the middle epoch is staged.",
-    "gradcam": "The correctly staged epoch of highest probability of each stage: the raw signal, shaded by how much "
-    "each moment spoke for the stage (layer integrated gradients, as a share of the epoch's maximum); below it, as a "
-    "strip, the paper's Grad-CAM, whose cells step {step} s and see {field} s; boxes: events that detectors found in "
-    "the signal, without knowing the network. Five clear epochs show what such a map looks like, not how far it can be "
-    "believed: `snakemake explanations` measures that.",
-    "gallery": "The correctly staged epochs of lowest probability, and of the most frequent kinds of errors the most "
-    "confident one (N1 as R: the expert's N1, staged as R), drawn in the same way. Neighbours' part: share of the "
-    "window's other epochs in the decision.",
-    "tsne": "t-SNE of the features of the test epochs of fold 0, one network's; distances between far groups and the "
-    "sizes of groups have no meaning.",
-}
-
 
 TOOK = (
     "Snakemake's benchmark files, each of the last time that a job ran to its end. `wall_s`: seconds from beginning to "
@@ -127,8 +89,7 @@ class Page:
                 "subjects. More on the page of all datasets, `reports/paper.html`."
             )
         )
-        show_figure(self.reports / "figures" / "f1_bars.png")
-        display(Markdown(f"*{DATASET_FIGURES['f1_bars']}*"))
+        show_figure("f1_bars", dataset=self.dataset)
         for name, values in self.metrics.items():
             for note in values["notes"]:
                 display(Markdown(f"**{name}**: {note}."))
@@ -141,7 +102,7 @@ class Page:
             return
         show_table(read_table(self.reports / "tables" / "cost.tsv"))
         if len(self.trained) > 1:
-            show_figure(self.reports / "figures" / "cost.png")
+            show_figure("cost", dataset=self.dataset)
         display(
             Markdown(
                 "Medians over all passes of all folds; the seconds hold the validation after a pass, and depend on "
@@ -167,9 +128,9 @@ class Page:
             )
         )
         self._published()
-        for figure in ("recordings", "stages"):
-            show_figure(self.reports / "figures" / f"{figure}.png")
-            display(Markdown(f"*{DATASET_FIGURES[figure]}*"))
+        for figure in FIGURES:
+            if figure.of == "dataset" and figure.models == "any" and figure.name != "f1_bars":
+                show_figure(figure.name, dataset=self.dataset)
         show_table(table)
 
     def _origin(self) -> str:
@@ -228,10 +189,8 @@ class Page:
         """Scores by stage and figures of one experiment."""
         show_heading(f"Experiment {name}")
         show_table(stage_table(self.metrics[name]))
-        for figure in FIGURES:
-            if figure in self.shown[name]:
-                show_figure(self.reports / name / "figures" / f"{figure}.png")
-                display(Markdown(f"*{caption(figure, self.cards[name])}*"))
+        for figure in self.shown[name]:
+            show_figure(figure, dataset=self.dataset, experiment=name, note=note(figure, self.cards[name]))
 
     def methods(self) -> None:
         """Configuration, versions and machine."""
@@ -322,17 +281,33 @@ def show_table(table: pd.DataFrame, *, wrapped: bool = False) -> None:
         display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
 
 
-def show_figure(path: Path) -> None:
-    """Display a PNG, which becomes a part of the page."""
-    image = Image(filename=str(path))
+def show_figure(name: str, *, before: str = "", note: str = "", **wildcards: str) -> None:
+    """Display a figure of the table, which becomes a part of the page, and its caption.
+
+    Parameters
+    ----------
+    name
+        Of the figure, see `hypnolens.plots.catalogue`.
+    before, note
+        Words before and after its caption.
+    wildcards
+        Its ``dataset``, and ``experiment`` where it is of a run.
+    """
+    image = Image(filename=path_of(name).format(**wildcards))
     image.width = 0.6 * int.from_bytes(image.data[16:20], "big")  # 200 dots an inch of paper, 120 on a screen
     display(image)
+    display(Markdown(f"*{' '.join(filter(None, [before, caption(name), note]))}*"))
 
 
-def caption(figure: str, card: Mapping[str, Any]) -> str:
-    """Caption of a run's figure, with what it needs of the network's card."""
-    rate = card["sampling_rate_hz"]
-    seconds = {"step": f"{card.get('cell_step', 0) / rate:.2f}", "field": f"{card.get('cell_field', 0) / rate:.1f}"}
-    selected = card["experiment"].get("protocol") == "test-selected"
-    chosen = "on the test fold itself, which flatters" if selected else "on validation subjects, never on test subjects"
-    return FIGURES[figure].format(**seconds, chosen=chosen)
+def note(figure: str, card: Mapping[str, Any]) -> str:
+    """What a run's figure says of the network's card, after its caption."""
+    if figure == "training_curves":
+        selected = card["experiment"].get("protocol") == "test-selected"
+        where = (
+            "on the test fold itself, which flatters" if selected else "on validation subjects, never on test subjects"
+        )
+        return f"It is chosen {where}."
+    if figure == "gradcam":
+        step, field = (card[key] / card["sampling_rate_hz"] for key in ("cell_step", "cell_field"))
+        return f"A cell of Grad-CAM steps {step:.2f} s and sees {field:.1f} s."
+    return ""

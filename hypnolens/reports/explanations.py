@@ -10,7 +10,8 @@ from IPython.display import Markdown, display
 from hypnolens.explanations.maps import COARSE, DEFAULT
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json
-from hypnolens.reports.dataset import FIGURES, show_figure, show_heading, show_table
+from hypnolens.plots.catalogue import FIGURES
+from hypnolens.reports.dataset import note, show_figure, show_heading, show_table
 from hypnolens.stages import CODE
 
 SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "detected"}
@@ -21,19 +22,6 @@ PLURAL = {"spindle": "spindles", "k-complex": "K-complexes", "slow-wave": "slow 
 
 FAILS = 0.5
 """A map of a random network that is as like the trained one's as this does not depend on what was learnt."""
-
-CAPTIONS = {
-    "faithfulness": "Deletion and insertion: half seconds are replaced by noise of the epoch's own spectrum, or put "
-    "back into such noise, in the order of each map. A map that names what the network needs falls steeply on the left "
-    "and rises steeply on the right; dashed: orders that know nothing of the network.",
-    "sanity": "Left: parameters drawn anew from the head down to the stem; the maps of a method that explains the "
-    "network must become unlike those of the trained one. Where one was trained: a network that saw shuffled labels. "
-    "Right: the epoch shifted in time and its map shifted back. Bars: 95 % intervals over subjects.",
-    "bands": "Amplitude of each band where the map lies, over its mean in the epoch: above 1 (red) the map is where "
-    "the band is strong, at 1 it does not care.",
-    "night": "The night of median accuracy: stages, spectrogram, the bands on which each epoch's map lies (red: where "
-    "the band is strong), and the neighbours' part in each decision.",
-}
 
 
 class ExplanationPage:
@@ -51,6 +39,7 @@ class ExplanationPage:
 
     def __init__(self, dataset: str, experiment: str, kind: str, sample: int) -> None:
         self.dataset, self.experiment, self.kind, self.sample = dataset, experiment, kind, sample
+        self.run = {"dataset": dataset, "experiment": experiment}
         self.reports = Path("reports") / dataset / experiment
         tables = sorted((self.reports / "explanations" / "tables").glob("*.tsv"))
         self.tables = {path.stem: _read(path) for path in tables}
@@ -85,8 +74,7 @@ class ExplanationPage:
         """The paper's figure and the gallery."""
         show_heading("Epochs")
         for name in ("gradcam", "gallery"):
-            show_figure(self.reports / "figures" / f"{name}.png")
-            display(Markdown(f"*{FIGURES[name].format(step=f'{self.step_s:.2f}', field=f'{self.field_s:.1f}')}*"))
+            show_figure(name, **self.run, note=note(name, self.card))
 
     def alignment(self) -> None:
         """Maps against events."""
@@ -108,8 +96,7 @@ class ExplanationPage:
     def faithfulness(self) -> None:
         """Deletion, insertion, and removal of events."""
         show_heading("Faithfulness")
-        show_figure(self.reports / "explanations" / "figures" / "faithfulness.png")
-        display(Markdown(f"*{CAPTIONS['faithfulness']}*"))
+        show_figure("faithfulness", **self.run)
         show_table(with_intervals(self.tables["faithfulness"], ("deletion", "insertion")))
         display(Markdown(
             "An event's own band taken out where the event is, and as much of it elsewhere in the epoch: log-odds "
@@ -121,16 +108,15 @@ class ExplanationPage:
     def sanity(self) -> None:
         """Similarity to maps of other networks and of a shifted signal."""
         show_heading("Sanity")
-        show_figure(self.reports / "explanations" / "figures" / "sanity.png")
-        display(Markdown(f"*{CAPTIONS['sanity']}*"))
+        show_figure("sanity", **self.run)
         show_table(with_intervals(self.tables["sanity"], ("similarity",)))
 
     def bands(self) -> None:
         """Bands and context."""
         show_heading("Bands and context")
-        for name in ("bands", "night"):
-            show_figure(self.reports / "explanations" / "figures" / f"{name}.png")
-            display(Markdown(f"*{CAPTIONS[name]}*"))
+        for figure in FIGURES:
+            if figure.of == "explanations" and figure.name not in ("faithfulness", "sanity"):
+                show_figure(figure.name, **self.run)
         display(Markdown(
             "Share of the window's neighbours in decisions (integrated gradients over features, from the recording's "
             "mean features), by predicted stage:"

@@ -9,7 +9,7 @@ from IPython.display import Markdown, display
 
 from hypnolens.io.frames import read_texts
 from hypnolens.io.tables import read_json, read_rows
-from hypnolens.reports.dataset import DATASET_FIGURES, anchor, caption, show_figure, show_heading, show_table
+from hypnolens.reports.dataset import anchor, note, show_figure, show_heading, show_table
 from hypnolens.reports.paper_tables import Study
 
 PAPER = "Sharma et al. 2023, [arXiv 2309.07156](https://arxiv.org/abs/2309.07156)"
@@ -213,16 +213,15 @@ class PaperPage:
 
     def _figures(self, study: Study, *names: str) -> None:
         for name in names:
-            show_figure(Path("reports") / study.name / "figures" / f"{name}.png")
-            display(Markdown(f"*{study.name}. {DATASET_FIGURES[name]}*"))
+            show_figure(name, dataset=study.name, before=f"{study.name}.")
 
     def _of_main(self, *names: str) -> None:
         def draw(study: Study) -> None:
             run, card = study.runs[study.main][0], _card(study)
             for name in names:
                 if name in study.figures:
-                    show_figure(Path("reports") / study.name / run / "figures" / f"{name}.png")
-                    display(Markdown(f"*{study.name}, {run}. {caption(name, card)}*"))
+                    words = {"before": f"{study.name}, {run}.", "note": note(name, card)}
+                    show_figure(name, dataset=study.name, experiment=run, **words)
             if not set(names) & set(study.figures):
                 display(Markdown(f"{study.name}: {study.main} has no such figure."))
 

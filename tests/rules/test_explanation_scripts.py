@@ -143,8 +143,8 @@ def measured(chain, tmp_path_factory, request):
     )  # fmt: skip
     twin = folder / "unlearnt" / "fold-0"
     twin.mkdir(parents=True)
-    twins = {"twins": [str(shutil.copy(chain.models[2], twin / "model.safetensors"))],
-             "twin_cards": [str(shutil.copy(chain.cards[2], twin / "model.json"))]}  # fmt: skip
+    label_shuffled = {"label_shuffled": [str(shutil.copy(chain.models[2], twin / "model.safetensors"))],
+             "label_shuffled_cards": [str(shutil.copy(chain.cards[2], twin / "model.json"))]}  # fmt: skip
     of_fold = {name: [] for name in ("maps", "curves", "removal", "sanity")}
     for fold in range(3):
         network = {"model": chain.models[fold], "card": chain.cards[fold]}
@@ -155,7 +155,13 @@ def measured(chain, tmp_path_factory, request):
         network["maps"] = out["maps"]
         run_script("faithfulness", folder, input=network, output={key: out[key] for key in ("curves", "removal")},
                    params={**chain.scoring, "events": str(events)})  # fmt: skip
-        run_script("sanity", folder, input={**network, **twins}, output={"sanity": out["sanity"]}, params=chain.scoring)
+        run_script(
+            "sanity",
+            folder,
+            input={**network, **label_shuffled},
+            output={"sanity": out["sanity"]},
+            params=chain.scoring,
+        )
         for name, path in out.items():
             of_fold[name].append(path)
     aligned = {name: str(folder / f"{name}.tsv") for name in ("alignment", "detectors", "bands")}

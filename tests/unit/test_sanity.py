@@ -191,8 +191,8 @@ def test_a_map_is_turned_back_by_as_much_as_the_signal_was_turned(monkeypatch):
 
 def test_a_twin_that_is_the_network_itself_is_alike_and_another_is_not(explained):
     model, decisions, maps = explained
-    twins = {"same": deepcopy(model), "other": _network(seed=101)}
-    table = measure_sanity(decisions, maps, twins=twins, across_gaps=False)
+    label_shuffled = {"same": deepcopy(model), "other": _network(seed=101)}
+    table = measure_sanity(decisions, maps, label_shuffled=label_shuffled, across_gaps=False)
     assert list(table.columns) == COLUMNS
     assert set(zip(table["recording"], table["subject"], strict=True)) == {("R1", "R1")}
     levels = table.groupby("check", sort=False)["level"].unique().map(list)
@@ -213,7 +213,7 @@ def test_a_twin_that_is_the_network_itself_is_alike_and_another_is_not(explained
 def test_rows_are_means_over_the_sampled_epochs(explained):
     _, decisions, maps = explained
     twin = _network(seed=101)
-    table = measure_sanity(decisions, maps, twins={"twin": twin}, across_gaps=False)
+    table = measure_sanity(decisions, maps, label_shuffled={"twin": twin}, across_gaps=False)
     theirs = attribute(Decisions(twin, EPOCHS, across_gaps=False), maps.sample, EPOCHS.stage[maps.sample])
     alike = [
         spearmanr(own, other.reshape(300, 10).mean(axis=1)).statistic
@@ -227,12 +227,12 @@ def test_rows_are_means_over_the_sampled_epochs(explained):
 def test_maps_that_are_flat_have_no_row(explained):
     _, decisions, maps = explained
     flat = {**maps.maps, COARSE: np.zeros_like(maps.maps[COARSE])}
-    table = measure_sanity(decisions, replace(maps, maps=flat), twins={}, across_gaps=False)
+    table = measure_sanity(decisions, replace(maps, maps=flat), label_shuffled={}, across_gaps=False)
     assert set(table["method"]) == set(CHEAP) - {COARSE} and set(table["check"]) == {"parameters", "shift"}
 
 
 def test_a_recording_without_correct_epochs_has_a_table_without_rows(explained):
     _, decisions, maps = explained
     none = replace(maps, sample=np.array([], dtype=np.int64))
-    table = measure_sanity(decisions, none, twins={}, across_gaps=False)
+    table = measure_sanity(decisions, none, label_shuffled={}, across_gaps=False)
     assert table.empty and list(table.columns) == COLUMNS

@@ -2,66 +2,32 @@
 # Why: a comparison says something only if both sides were trained and tested on the same recordings, by the same code.
 
 
-rule train_published:
-    input:
-        folds="results/{dataset}/folds.tsv",
-    output:
-        model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
-        card="results/{dataset}/{experiment}/fold-{fold}/model.json",
-        history="results/{dataset}/{experiment}/fold-{fold}/history.tsv",
+use rule train as train_published with:
     log:
         "results/{dataset}/logs/train_published/{experiment}/fold-{fold}.log",
     benchmark:
         "results/{dataset}/benchmarks/train_published/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running(*configuration.NETWORKS),
+        experiment=runs_with_model(*configuration.NETWORKS),
     conda:
         "../../envs/published.yaml"
-    threads: torch_threads
-    resources:
-        mem_mb=growing(8000),
-        # A partition that allows a day would let a job wait for ever that asks for more. Checkpoints outlive it.
-        runtime=growing(720, most=1440),
-        gpu=1,
     params:
-        experiment=experiment_options,
-        origin=origin_of,
         networks="hypnolens.baselines.networks",
-        # As in `train`: what a killed job goes on from.
-        checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",
-        epochs="results/{dataset}/epochs",
         code=code_version("train", "hypnolens.baselines.networks"),
-    script:
-        "../scripts/train.py"
 
 
-rule predict_published:
-    input:
-        folds="results/{dataset}/folds.tsv",
-        model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
-        card="results/{dataset}/{experiment}/fold-{fold}/model.json",
-    output:
-        "results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
+use rule predict as predict_published with:
     log:
         "results/{dataset}/logs/predict_published/{experiment}/fold-{fold}.log",
     benchmark:
         "results/{dataset}/benchmarks/predict_published/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running(*configuration.NETWORKS),
+        experiment=runs_with_model(*configuration.NETWORKS),
     conda:
         "../../envs/published.yaml"
-    threads: torch_threads
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
-        gpu=1,
     params:
-        options=predict_options,
         networks="hypnolens.baselines.networks",
-        epochs="results/{dataset}/epochs",
         code=code_version("predict", "hypnolens.baselines.networks"),
-    script:
-        "../scripts/predict.py"
 
 
 rule features:
@@ -77,8 +43,8 @@ rule features:
         "../../envs/boosting.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(120),
     params:
         epochs="results/{dataset}/epochs",
         code=code_version("features"),
@@ -98,15 +64,15 @@ rule train_boosting:
     benchmark:
         "results/{dataset}/benchmarks/train_boosting/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running("gradient-boosting"),
+        experiment=runs_with_model("gradient-boosting"),
     conda:
         "../../envs/boosting.yaml"
     threads: 2
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
+        mem_mb=scaled_by_attempt(8000),
+        runtime=scaled_by_attempt(60),
     params:
-        experiment=experiment_options,
+        experiment=ask(PLAN.experiment),
         epochs="results/{dataset}/epochs",
         code=code_version("train_boosting"),
     script:
@@ -115,7 +81,7 @@ rule train_boosting:
 
 rule train_probe:
     input:
-        unpack(source_of),
+        unpack(ask(PLAN.source)),
         folds="results/{dataset}/folds.tsv",
     output:
         predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
@@ -125,16 +91,16 @@ rule train_probe:
     benchmark:
         "results/{dataset}/benchmarks/train_probe/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running("linear-probe"),
+        experiment=runs_with_model("linear-probe"),
     conda:
         "../../envs/train.yaml"
     threads: 2
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
+        mem_mb=scaled_by_attempt(8000),
+        runtime=scaled_by_attempt(60),
     params:
-        experiment=experiment_options,
-        source=source_options,
+        experiment=ask(PLAN.experiment),
+        source=ask(PLAN.source_options),
         epochs="results/{dataset}/epochs",
         code=code_version("train_probe"),
     script:
@@ -144,7 +110,7 @@ rule train_probe:
 rule predict_yasa:
     input:
         folds="results/{dataset}/folds.tsv",
-        psg=tested_signals,
+        psg=ask(PLAN.tested_signals),
     output:
         predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
@@ -153,16 +119,16 @@ rule predict_yasa:
     benchmark:
         "results/{dataset}/benchmarks/predict_yasa/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running("yasa"),
+        experiment=runs_with_model("yasa"),
     conda:
         "../../envs/yasa.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(120),
     params:
-        experiment=experiment_options,
-        recordings=tested_names,
+        experiment=ask(PLAN.experiment),
+        recordings=ask(PLAN.tested),
         epochs="results/{dataset}/epochs",
         code=code_version("stage_yasa"),
     script:

@@ -28,11 +28,11 @@ rule download_sleepedf:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(240),
+        mem_mb=scaled_by_attempt(500),
+        runtime=scaled_by_attempt(240),
         downloads=1,
     params:
-        checksums=sleepedf_checksums,
+        checksums=ask(PLAN.checksums),
     script:
         "../scripts/download_sleepedf.py"
 
@@ -48,8 +48,8 @@ rule list_shhs:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(30),
+        mem_mb=scaled_by_attempt(500),
+        runtime=scaled_by_attempt(30),
         downloads=1,
     script:
         "../scripts/list_shhs.py"
@@ -72,8 +72,8 @@ rule download_shhs:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(240),
+        mem_mb=scaled_by_attempt(500),
+        runtime=scaled_by_attempt(240),
         downloads=1,
     script:
         "../scripts/download_shhs.py"

@@ -4,7 +4,7 @@
 
 rule epochs:
     input:
-        unpack(recording_files),
+        unpack(ask(PLAN.recording_files)),
     output:
         "results/{dataset}/epochs/{recording}.safetensors",
     log:
@@ -15,10 +15,10 @@ rule epochs:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(10),
     params:
-        options=recording_options,
+        options=ask(PLAN.recording_options),
         code=code_version("epochs"),
     script:
         "../scripts/epochs.py"
@@ -26,7 +26,7 @@ rule epochs:
 
 rule recordings:
     input:
-        epochs=epochs_files,
+        epochs=each("results/{dataset}/epochs/{recording}.safetensors", recording=PLAN.recordings),
     output:
         table="results/{dataset}/recordings.tsv",
         hypnograms="results/{dataset}/hypnograms.safetensors",
@@ -38,10 +38,10 @@ rule recordings:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(30),
     params:
-        origin=origin_of,
+        origin=ask(PLAN.origin),
         code=code_version("recordings"),
     script:
         "../scripts/recordings.py"
@@ -66,11 +66,11 @@ rule counts:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(10),
     params:
-        missing=missing_recordings,
-        published=published_counts,
+        missing=ask(PLAN.missing_recordings),
+        published=ask(PLAN.published_counts),
         code=code_version("counts"),
     script:
         "../scripts/counts.py"

@@ -4,7 +4,7 @@
 
 rule evaluate:
     input:
-        predictions=of_each_fold("predictions.parquet"),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         metrics="results/{dataset}/{experiment}/metrics.json",
         by_recording="results/{dataset}/{experiment}/metrics_by_recording.tsv",
@@ -18,11 +18,11 @@ rule evaluate:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(10),
     params:
-        seed=lambda wildcards: experiment_options(wildcards).get("seed", 0),
-        protocol=protocol_of,
+        seed=ask(PLAN.seed),
+        protocol=ask(PLAN.protocol),
         code=code_version("evaluate"),
     script:
         "../scripts/evaluate.py"
@@ -57,8 +57,8 @@ rule tables:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("tables"),
     script:
@@ -67,8 +67,10 @@ rule tables:
 
 rule cost:
     input:
-        histories=histories_of_dataset,
-        metrics=metrics_of_own,
+        histories=each(
+            "results/{dataset}/{experiment}/fold-{fold}/history.tsv", experiment=PLAN.own_runs, fold=PLAN.folds
+        ),
+        metrics=each("results/{dataset}/{experiment}/metrics.json", experiment=PLAN.own_runs),
     output:
         report(
             "reports/{dataset}/tables/cost.tsv",
@@ -84,10 +86,10 @@ rule cost:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(10),
     params:
-        experiments=samplings_of_dataset,
+        experiments=ask(PLAN.samplings),
         code=code_version("cost"),
     script:
         "../scripts/cost.py"
@@ -95,8 +97,8 @@ rule cost:
 
 rule compare:
     input:
-        by_subject=of_each_experiment("results/{dataset}/{experiment}/confusion_by_subject.tsv"),
-        by_fold=of_each_experiment("results/{dataset}/{experiment}/metrics_by_fold.tsv"),
+        by_subject=each("results/{dataset}/{experiment}/confusion_by_subject.tsv", experiment=PLAN.runs),
+        by_fold=each("results/{dataset}/{experiment}/metrics_by_fold.tsv", experiment=PLAN.runs),
     output:
         families=report(
             "reports/{dataset}/tables/families.tsv",
@@ -121,11 +123,11 @@ rule compare:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(30),
     params:
-        families=families_in_order,
-        pairs=protocol_pairs,
+        families=ask(PLAN.families),
+        pairs=ask(PLAN.protocol_pairs),
         code=code_version("compare", "config/tables/paper.tsv"),
     script:
         "../scripts/compare.py"
@@ -133,7 +135,7 @@ rule compare:
 
 rule calibration:
     input:
-        predictions=of_each_fold("predictions.parquet"),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         reliability="reports/{dataset}/{experiment}/tables/reliability.tsv",
         calibration="reports/{dataset}/{experiment}/tables/calibration.tsv",
@@ -145,8 +147,8 @@ rule calibration:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("calibration"),
     script:
@@ -155,7 +157,7 @@ rule calibration:
 
 rule transitions:
     input:
-        predictions=of_each_fold("predictions.parquet"),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         transitions="reports/{dataset}/{experiment}/tables/transitions.tsv",
         pairs="reports/{dataset}/{experiment}/tables/transition_pairs.tsv",
@@ -167,8 +169,8 @@ rule transitions:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("transitions"),
     script:
@@ -177,7 +179,7 @@ rule transitions:
 
 rule statistics:
     input:
-        predictions=of_each_fold("predictions.parquet"),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         statistics="reports/{dataset}/{experiment}/tables/statistics.tsv",
         agreement="reports/{dataset}/{experiment}/tables/agreement.tsv",
@@ -189,10 +191,10 @@ rule statistics:
         "../../envs/yasa.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(30),
     params:
-        lights_off=lights_off_of,
+        lights_off=ask(PLAN.lights_off),
         epochs="results/{dataset}/epochs",
         code=code_version("statistics"),
     script:

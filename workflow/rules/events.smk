@@ -5,7 +5,7 @@
 rule events:
     input:
         epochs="results/{dataset}/epochs/{recording}.safetensors",
-        known=known_events_of,
+        known=ask(PLAN.known_events),
     output:
         "results/{dataset}/events/{recording}.tsv",
     log:
@@ -16,8 +16,8 @@ rule events:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(20),
     params:
         code=code_version("events"),
     script:
@@ -26,7 +26,7 @@ rule events:
 
 rule count_events:
     input:
-        events=events_files,
+        events=each("results/{dataset}/events/{recording}.tsv", recording=PLAN.recordings),
     output:
         "results/{dataset}/event_counts.tsv",
     log:
@@ -37,8 +37,8 @@ rule count_events:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(30),
     params:
         code=code_version("count_events"),
     script:

@@ -15,12 +15,12 @@ rule attribute:
         "results/{dataset}/benchmarks/attribute/{experiment}/fold-{fold}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(120),
     params:
-        options=predict_options,
+        options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
         sample=EXPLAINED,
         code=code_version("attribute"),
@@ -43,12 +43,12 @@ rule faithfulness:
         "results/{dataset}/benchmarks/faithfulness/{experiment}/fold-{fold}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(120),
     params:
-        options=predict_options,
+        options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
         events="results/{dataset}/events",
         code=code_version("faithfulness"),
@@ -61,8 +61,8 @@ rule sanity:
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
         maps="results/{dataset}/{experiment}/fold-{fold}/maps.safetensors",
-        twins=twins("model.safetensors"),
-        twin_cards=twins("model.json"),
+        label_shuffled=each("results/{dataset}/{other}/fold-{fold}/model.safetensors", other=PLAN.label_shuffled),
+        label_shuffled_cards=each("results/{dataset}/{other}/fold-{fold}/model.json", other=PLAN.label_shuffled),
     output:
         "results/{dataset}/{experiment}/fold-{fold}/sanity.tsv",
     log:
@@ -71,12 +71,12 @@ rule sanity:
         "results/{dataset}/benchmarks/sanity/{experiment}/fold-{fold}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(120),
     params:
-        options=predict_options,
+        options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
         code=code_version("sanity"),
     script:
@@ -85,7 +85,7 @@ rule sanity:
 
 rule align:
     input:
-        maps=of_each_fold("maps.safetensors"),
+        maps=each("results/{dataset}/{experiment}/fold-{fold}/maps.safetensors", fold=PLAN.folds),
         # Made after all recordings have their events; naming each of thousands would slow the planning.
         events="results/{dataset}/event_counts.tsv",
     output:
@@ -100,8 +100,8 @@ rule align:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(60),
     params:
         epochs="results/{dataset}/epochs",
         events="results/{dataset}/events",
@@ -112,9 +112,9 @@ rule align:
 
 rule night:
     input:
-        maps=of_each_fold("maps.safetensors"),
+        maps=each("results/{dataset}/{experiment}/fold-{fold}/maps.safetensors", fold=PLAN.folds),
         bands="results/{dataset}/{experiment}/explanations/bands.tsv",
-        predictions=of_each_fold("predictions.parquet"),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
         by_recording="results/{dataset}/{experiment}/metrics_by_recording.tsv",
     output:
         "results/{dataset}/{experiment}/explanations/night.safetensors",
@@ -126,8 +126,8 @@ rule night:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(10),
     params:
         epochs="results/{dataset}/epochs",
         code=code_version("night"),
@@ -140,11 +140,11 @@ rule explanation_tables:
         alignment="results/{dataset}/{experiment}/explanations/alignment.tsv",
         detectors="results/{dataset}/{experiment}/explanations/detectors.tsv",
         bands="results/{dataset}/{experiment}/explanations/bands.tsv",
-        curves=of_each_fold("curves.tsv"),
-        removal=of_each_fold("removal.tsv"),
-        sanity=of_each_fold("sanity.tsv"),
-        maps=of_each_fold("maps.safetensors"),
-        predictions=of_each_fold("predictions.parquet"),
+        curves=each("results/{dataset}/{experiment}/fold-{fold}/curves.tsv", fold=PLAN.folds),
+        removal=each("results/{dataset}/{experiment}/fold-{fold}/removal.tsv", fold=PLAN.folds),
+        sanity=each("results/{dataset}/{experiment}/fold-{fold}/sanity.tsv", fold=PLAN.folds),
+        maps=each("results/{dataset}/{experiment}/fold-{fold}/maps.safetensors", fold=PLAN.folds),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         alignment="reports/{dataset}/{experiment}/explanations/tables/alignment.tsv",
         faithfulness="reports/{dataset}/{experiment}/explanations/tables/faithfulness.tsv",
@@ -162,128 +162,12 @@ rule explanation_tables:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("explanation_tables"),
     script:
         "../scripts/explanation_tables.py"
-
-
-rule figure_faithfulness:
-    input:
-        curves="reports/{dataset}/{experiment}/explanations/tables/curves.tsv",
-    output:
-        png=report(
-            "reports/{dataset}/{experiment}/explanations/figures/faithfulness.png",
-            caption="../report/faithfulness.rst",
-            category="{dataset}",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "explanations: faithfulness"},
-        ),
-        svg="reports/{dataset}/{experiment}/explanations/figures/faithfulness.svg",
-    log:
-        "results/{dataset}/logs/figure_faithfulness/{experiment}.log",
-    benchmark:
-        "results/{dataset}/benchmarks/figure_faithfulness/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        figure="faithfulness",
-        code=code_version("figure", "hypnolens.plots.faithfulness"),
-    script:
-        "../scripts/figure.py"
-
-
-rule figure_sanity:
-    input:
-        sanity="reports/{dataset}/{experiment}/explanations/tables/sanity.tsv",
-    output:
-        png=report(
-            "reports/{dataset}/{experiment}/explanations/figures/sanity.png",
-            caption="../report/sanity.rst",
-            category="{dataset}",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "explanations: sanity"},
-        ),
-        svg="reports/{dataset}/{experiment}/explanations/figures/sanity.svg",
-    log:
-        "results/{dataset}/logs/figure_sanity/{experiment}.log",
-    benchmark:
-        "results/{dataset}/benchmarks/figure_sanity/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        figure="sanity",
-        code=code_version("figure", "hypnolens.plots.sanity"),
-    script:
-        "../scripts/figure.py"
-
-
-rule figure_bands:
-    input:
-        bands="reports/{dataset}/{experiment}/explanations/tables/bands.tsv",
-    output:
-        png=report(
-            "reports/{dataset}/{experiment}/explanations/figures/bands.png",
-            caption="../report/bands.rst",
-            category="{dataset}",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "explanations: bands"},
-        ),
-        svg="reports/{dataset}/{experiment}/explanations/figures/bands.svg",
-    log:
-        "results/{dataset}/logs/figure_bands/{experiment}.log",
-    benchmark:
-        "results/{dataset}/benchmarks/figure_bands/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        figure="bands",
-        code=code_version("figure", "hypnolens.plots.bands"),
-    script:
-        "../scripts/figure.py"
-
-
-rule figure_night:
-    input:
-        night="results/{dataset}/{experiment}/explanations/night.safetensors",
-    output:
-        png=report(
-            "reports/{dataset}/{experiment}/explanations/figures/night.png",
-            caption="../report/night.rst",
-            category="{dataset}",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "explanations: night"},
-        ),
-        svg="reports/{dataset}/{experiment}/explanations/figures/night.svg",
-    log:
-        "results/{dataset}/logs/figure_night/{experiment}.log",
-    benchmark:
-        "results/{dataset}/benchmarks/figure_night/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        figure="night",
-        code=code_version("figure", "hypnolens.plots.night"),
-    script:
-        "../scripts/figure.py"
 
 
 rule explanation_report:
@@ -293,7 +177,7 @@ rule explanation_report:
             table=EXPLANATION_TABLES,
             allow_missing=True,
         ),
-        figures=explanation_figures,
+        figures=[figure.png for figure in FIGURES if figure.of == "explanations"],
         gradcam="reports/{dataset}/{experiment}/figures/gradcam.png",
         gallery="reports/{dataset}/{experiment}/figures/gallery.png",
         metrics="results/{dataset}/{experiment}/metrics.json",
@@ -315,10 +199,10 @@ rule explanation_report:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(10),
     params:
-        kind=lambda wildcards: dataset_of(wildcards.dataset)["kind"],
+        kind=ask(PLAN.kind),
         sample=EXPLAINED,
         code=code_version("explanation_report", "workflow/notebooks/explanations.ipynb"),
     script:

@@ -5,7 +5,7 @@
 rule folds:
     input:
         recordings="results/{dataset}/recordings.tsv",
-        table=fold_table,
+        table=ask(PLAN.fold_table),
     output:
         "results/{dataset}/folds.tsv",
     log:
@@ -16,10 +16,10 @@ rule folds:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(10),
     params:
-        options=fold_options,
+        options=ask(PLAN.fold_options),
         code=code_version("folds"),
     script:
         "../scripts/folds.py"

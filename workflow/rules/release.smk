@@ -4,9 +4,9 @@
 
 rule pack:
     input:
-        models=of_each_fold("model.safetensors"),
-        cards=of_each_fold("model.json"),
-        predictions=of_each_fold("predictions.parquet"),
+        models=each("results/{dataset}/{experiment}/fold-{fold}/model.safetensors", fold=PLAN.folds),
+        cards=each("results/{dataset}/{experiment}/fold-{fold}/model.json", fold=PLAN.folds),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
         metrics="results/{dataset}/{experiment}/metrics.json",
         folds="results/{dataset}/folds.tsv",
         recordings="results/{dataset}/recordings.tsv",
@@ -18,13 +18,13 @@ rule pack:
     benchmark:
         "results/{dataset}/benchmarks/pack/{experiment}.tsv"
     wildcard_constraints:
-        experiment=running(OWN),
+        experiment=runs_with_model(plan.OWN),
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("release", "hypnolens/data/model_card.md"),
     script:

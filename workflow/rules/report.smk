@@ -9,9 +9,9 @@ rule jobs:
         folds="results/{dataset}/folds.tsv",
         differing="reports/{dataset}/tables/differing.tsv",
         families="reports/{dataset}/tables/families.tsv",
-        metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
-        tables=of_each_shown("reports/{dataset}/{experiment}/tables/stages.tsv"),
-        figures=figures_of_dataset,
+        metrics=each("results/{dataset}/{experiment}/metrics.json", experiment=PLAN.runs),
+        tables=each("reports/{dataset}/{experiment}/tables/stages.tsv", experiment=PLAN.shown),
+        figures=ask(PLAN.figures_of_dataset),
     output:
         jobs=report(
             "reports/{dataset}/tables/jobs.tsv",
@@ -33,10 +33,10 @@ rule jobs:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(10),
     params:
-        runs=lambda wildcards: runs_of(wildcards.dataset),
+        runs=ask(PLAN.runs),
         code=code_version("jobs"),
     script:
         "../scripts/jobs.py"
@@ -47,13 +47,13 @@ rule report:
         recordings="results/{dataset}/recordings.tsv",
         counts="reports/{dataset}/tables/counts.tsv",
         differing="reports/{dataset}/tables/differing.tsv",
-        cost=cost_of,
+        cost=ask(PLAN.cost_table),
         folds="results/{dataset}/folds.tsv",
         families="reports/{dataset}/tables/families.tsv",
-        metrics=of_each_experiment("results/{dataset}/{experiment}/metrics.json"),
-        cards=of_each_experiment("results/{dataset}/{experiment}/fold-0/model.json"),
-        tables=of_each_shown("reports/{dataset}/{experiment}/tables/stages.tsv"),
-        figures=figures_of_dataset,
+        metrics=each("results/{dataset}/{experiment}/metrics.json", experiment=PLAN.runs),
+        cards=each("results/{dataset}/{experiment}/fold-0/model.json", experiment=PLAN.runs),
+        tables=each("reports/{dataset}/{experiment}/tables/stages.tsv", experiment=PLAN.shown),
+        figures=ask(PLAN.figures_of_dataset),
         jobs="reports/{dataset}/tables/jobs.tsv",
         fold_costs="reports/{dataset}/tables/fold_costs.tsv",
     output:
@@ -74,12 +74,12 @@ rule report:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(10),
     params:
-        dataset=lambda wildcards: dataset_of(wildcards.dataset),
-        experiments=lambda wildcards: {run: figures_of(run) for run in shown_of(wildcards.dataset)},
-        runs=lambda wildcards: {run: CONFIGURATION.experiments[run] for run in runs_of(wildcards.dataset)},
+        dataset=ask(PLAN.options),
+        experiments=ask(PLAN.figures_of_runs),
+        runs=ask(PLAN.options_of_runs),
         code=code_version("report", "workflow/notebooks/report.ipynb"),
     script:
         "../scripts/report.py"
@@ -87,15 +87,17 @@ rule report:
 
 rule paper:
     input:
-        tables=of_all_datasets("families", "paired", "optimism"),
-        costs=costs_of_all,
-        shown=shown_of_all(
-            "reports/{dataset}/{experiment}/tables/stages.tsv",
-            "reports/{dataset}/{experiment}/tables/calibration.tsv",
-            "reports/{dataset}/{experiment}/tables/transitions.tsv",
-            "reports/{dataset}/{experiment}/tables/agreement.tsv",
+        tables=each(
+            "reports/{dataset}/tables/{table}.tsv", dataset=PLAN.runnable, table=("families", "paired", "optimism")
         ),
-        reports=dataset_reports,  # after all figures
+        costs=ask(PLAN.cost_tables),
+        shown=each(
+            "reports/{dataset}/{experiment}/tables/{table}.tsv",
+            dataset=PLAN.runnable,
+            experiment=PLAN.shown,
+            table=("stages", "calibration", "transitions", "agreement"),
+        ),
+        reports=each("reports/{dataset}/report.html", dataset=PLAN.runnable),  # after all figures
     output:
         tables=expand("reports/tables/{table}.tsv", table=PAPER_TABLES),
         latex=expand("reports/tables/{table}.tex", table=PAPER_TABLES),
@@ -115,12 +117,12 @@ rule paper:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(10),
     params:
-        studies=studies_of_all,
-        datasets=datasets_of_all,
-        missing=missing_of_all,
+        studies=ask(PLAN.studies),
+        datasets=ask(PLAN.options_of_datasets),
+        missing=ask(PLAN.missing_datasets),
         code=code_version(
             "paper", "workflow/notebooks/paper.ipynb", "config/tables/paper.tsv", "config/tables/methods.tsv"
         ),

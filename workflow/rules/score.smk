@@ -4,7 +4,7 @@
 
 rule score_night:
     input:
-        unpack(night_file),
+        unpack(ask(PLAN.night_files)),
     output:
         summary="reports/scores/{night}/{night}.json",
         stages="reports/scores/{night}/{night}-stages.tsv",
@@ -24,12 +24,12 @@ rule score_night:
         "results/benchmarks/score/{night}.tsv"
     conda:
         "../../envs/score.yaml"
-    threads: score_threads
+    threads: ask(PLAN.score_threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(30),
     params:
-        options=score_options,
+        options=ask(PLAN.score_options),
         code=code_version(
             "score",
             "hypnolens/scoring/page/page.js",
@@ -42,7 +42,7 @@ rule score_night:
 
 rule scores:
     input:
-        summaries=summaries_of_nights,
+        summaries=each("reports/scores/{night}/{night}.json", night=PLAN.nights),
     output:
         report(
             "reports/scores/scores.tsv",
@@ -58,8 +58,8 @@ rule scores:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("scores"),
     script:

@@ -20,8 +20,8 @@ rule simulate:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(1500),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("simulate", "hypnolens/data/sleepedf_statistics.json"),
     script:

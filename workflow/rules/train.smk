@@ -14,18 +14,18 @@ rule train:
     benchmark:
         "results/{dataset}/benchmarks/train/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running(OWN),
+        experiment=runs_with_model(plan.OWN),
     conda:
         "../../envs/train.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(8000),
+        mem_mb=scaled_by_attempt(8000),
         # A partition that allows a day would let a job wait for ever that asks for more. Checkpoints outlive it.
-        runtime=growing(720, most=1440),
+        runtime=scaled_by_attempt(720, most=1440),
         gpu=1,
     params:
-        experiment=experiment_options,
-        origin=origin_of,
+        experiment=ask(PLAN.experiment),
+        origin=ask(PLAN.origin),
         networks="hypnolens.network.model",
         # No declared output: Snakemake deletes those of a killed job, and this file is what the job goes on from.
         checkpoint="results/{dataset}/{experiment}/fold-{fold}/checkpoint.pt",
@@ -47,16 +47,16 @@ rule predict:
     benchmark:
         "results/{dataset}/benchmarks/predict/{experiment}/fold-{fold}.tsv"
     wildcard_constraints:
-        experiment=running(OWN),
+        experiment=runs_with_model(plan.OWN),
     conda:
         "../../envs/train.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(60),
         gpu=1,
     params:
-        options=predict_options,
+        options=ask(PLAN.predict_options),
         networks="hypnolens.network.model",
         epochs="results/{dataset}/epochs",
         code=code_version("predict"),

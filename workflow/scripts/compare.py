@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypnolens.evaluation.comparison import family_table, fold_table, optimism_table, paired_table
 from hypnolens.io.frames import read_table
+from hypnolens.io.shipped import TABLES
 from hypnolens.pipeline.logs import logged
 
 with logged(snakemake.log[0]):
@@ -11,7 +12,7 @@ with logged(snakemake.log[0]):
     by_fold = {Path(path).parent.name: [Path(path)] for path in snakemake.input.by_fold}
     families = {name: [files[run] for run in runs] for name, runs in snakemake.params.families.items()}
     runs, pairs = {name: [path] for name, path in files.items()}, [tuple(pair) for pair in snakemake.params.pairs]
-    paper = read_table(Path(snakemake.scriptdir).resolve().parents[1] / "config/tables/paper.tsv")
+    paper = read_table(TABLES / "paper.tsv")
     tables = {
         "families": family_table(families, seed=0),
         "paired": paired_table(families, next(iter(families)), seed=0),

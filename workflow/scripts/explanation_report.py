@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hypnolens.io.shipped import NOTEBOOKS
 from hypnolens.pipeline.logs import logged
 from hypnolens.reports.dataset import execute, export
 
@@ -10,6 +11,6 @@ with logged(snakemake.log[0]):
     notebook = Path(snakemake.output.notebook)
     parameters = {"dataset": wildcards.dataset, "experiment": wildcards.experiment}
     parameters |= {"kind": params.kind, "sample": params.sample["sample"]}
-    execute(Path(snakemake.scriptdir).parent / "notebooks" / "explanations.ipynb", notebook, parameters)
+    execute(NOTEBOOKS / "explanations.ipynb", notebook, parameters)
     title = f"hypnolens: explanations of {wildcards.dataset}, {wildcards.experiment}"
     export(notebook, Path(snakemake.output.html), title=title)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from hypnolens.io.frames import read_table
+from hypnolens.io.shipped import NOTEBOOKS, TABLES
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
 from hypnolens.reports import paper_tables
@@ -13,8 +14,7 @@ from hypnolens.reports.dataset import execute, export
 with logged(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
     studies = [paper_tables.Study(**study) for study in params.studies]
-    folder = Path(snakemake.scriptdir).resolve().parents[1] / "config" / "tables"
-    published = [read_table(folder / f"{name}.tsv") for name in ("paper", "methods")]
+    published = [read_table(TABLES / f"{name}.tsv") for name in ("paper", "methods")]
     tables = paper_tables.tables(studies, *published)
     for tsv, latex in zip(map(Path, output.tables), map(Path, output.latex), strict=True):
         tables[tsv.stem].to_csv(tsv, sep="\t", index=False, na_rep="-")
@@ -22,5 +22,5 @@ with logged(snakemake.log[0]):
     Path(output.made).write_text(json.dumps(record(), indent=2) + "\n", encoding="utf-8")
     parameters = {"studies": params.studies, "datasets": params.datasets, "missing": params.missing}
     parameters["command"] = os.environ["HYPNOLENS_COMMAND"]
-    execute(Path(snakemake.scriptdir).parent / "notebooks" / "paper.ipynb", Path(output.notebook), parameters)
+    execute(NOTEBOOKS / "paper.ipynb", Path(output.notebook), parameters)
     export(Path(output.notebook), Path(output.html), title="hypnolens: the paper's page")

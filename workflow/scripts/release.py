@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hypnolens.io.shipped import HOME
 from hypnolens.network.release import write_release
 from hypnolens.pipeline.logs import logged
 
@@ -9,6 +10,5 @@ with logged(snakemake.log[0]):
     files = {
         name: [Path(path) for path in snakemake.input[name]] for name in ("models", "cards", "predictions", "project")
     }
-    root = Path(snakemake.scriptdir).resolve().parent.parent
     tables = {name: Path(snakemake.input[name]) for name in ("metrics", "folds", "recordings")}
-    write_release(Path(snakemake.output[0]), **files, **tables, root=root)
+    write_release(Path(snakemake.output[0]), **files, **tables, root=HOME)

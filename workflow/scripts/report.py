@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from hypnolens.evaluation.tables import score_table
+from hypnolens.io.shipped import NOTEBOOKS
 from hypnolens.io.tables import read_json
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
@@ -19,5 +20,5 @@ with logged(snakemake.log[0]):
     notebook = Path(snakemake.output.notebook)
     parameters = {"dataset": dataset, "experiments": dict(snakemake.params.experiments), "runs": names}
     parameters["options"] = options
-    execute(Path(snakemake.scriptdir).parent / "notebooks" / "report.ipynb", notebook, parameters)
+    execute(NOTEBOOKS / "report.ipynb", notebook, parameters)
     export(notebook, Path(snakemake.output.html), title=f"hypnolens: {dataset}")

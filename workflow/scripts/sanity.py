@@ -17,9 +17,9 @@ with logged(snakemake.log[0]):
     options = snakemake.params.options
     torch.set_num_threads(options["torch_threads"])
     model = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
-    twins = {
+    label_shuffled = {
         Path(weights).parent.parent.name: read_model(Path(weights), Path(card))
-        for weights, card in zip(snakemake.input.twins, snakemake.input.twin_cards, strict=True)
+        for weights, card in zip(snakemake.input.label_shuffled, snakemake.input.label_shuffled_cards, strict=True)
     }
     found = []
     for maps in read_maps(Path(snakemake.input.maps)):
@@ -27,5 +27,5 @@ with logged(snakemake.log[0]):
             read_epochs(Path(snakemake.params.epochs) / f"{maps.recording}.safetensors"), options["normalisation"]
         )
         decisions = Decisions(model, epochs, across_gaps=options["across_gaps"])
-        found.append(measure_sanity(decisions, maps, twins=twins, across_gaps=options["across_gaps"]))
+        found.append(measure_sanity(decisions, maps, label_shuffled=label_shuffled, across_gaps=options["across_gaps"]))
     pd.concat(found, ignore_index=True).to_csv(snakemake.output[0], sep="\t", index=False, float_format="%.4f")

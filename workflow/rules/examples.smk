@@ -4,9 +4,9 @@
 
 rule explain:
     input:
-        models=of_each_fold("model.safetensors"),
-        cards=of_each_fold("model.json"),
-        predictions=of_each_fold("predictions.parquet"),
+        models=each("results/{dataset}/{experiment}/fold-{fold}/model.safetensors", fold=PLAN.folds),
+        cards=each("results/{dataset}/{experiment}/fold-{fold}/model.json", fold=PLAN.folds),
+        predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         "results/{dataset}/{experiment}/explained.safetensors",
     log:
@@ -15,12 +15,12 @@ rule explain:
         "results/{dataset}/benchmarks/explain/{experiment}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(60),
     params:
-        options=predict_options,
+        options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
         code=code_version("explain"),
     script:
@@ -40,12 +40,12 @@ rule embedding:
         "results/{dataset}/benchmarks/embedding/{experiment}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: torch_threads
+    threads: ask(PLAN.threads)
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=scaled_by_attempt(4000),
+        runtime=scaled_by_attempt(60),
     params:
-        options=predict_options,
+        options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
         code=code_version("embedding"),
     script:
@@ -65,8 +65,8 @@ rule architecture:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=scaled_by_attempt(2000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code_version("architecture"),
     script:
