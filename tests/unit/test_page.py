@@ -3,9 +3,10 @@
 import gzip
 import re
 import shutil
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -15,8 +16,9 @@ import pytest
 from PIL import Image
 
 from hypnolens.plots.colours import STAGE_COLOURS
-from hypnolens.scoring.night_page import _signal, _spectrogram, write_page
+from hypnolens.scoring.night_page import write_page
 from hypnolens.scoring.night_statistics import statistics_of
+from hypnolens.scoring.page_data import signal_of, spectrogram_of
 from hypnolens.scoring.scored import Detail, Night, Scored
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED
 
@@ -26,6 +28,9 @@ LEFT, RIGHT = 72, 62
 """Margins of the pictures in dots."""
 
 CAUTION = "Trained for trials only."
+
+BAD = '</script x></script><!--<script>alert(1)</script><img src=x onerror="alert(2)">&amp;{{ night }} {% raw %}'
+"""What a browser, or a template, could take for more than text."""
 
 CARD = {"name": "small (not fit for use)", "caution": CAUTION}
 
@@ -179,7 +184,7 @@ def plain(colour):
 
 def test_signal_in_page_is_the_signal_to_half_a_step():
     scored, _ = make_scored(a_night(20))
-    packed, about = _signal(scored)
+    packed, about = signal_of(scored)
     n = len(packed) // 2
     code = np.frombuffer(packed, np.uint8)
     zigzag = code[:n].astype(np.int64) | code[n:].astype(np.int64) << 8
@@ -196,7 +201,7 @@ def test_spectrogram_in_page_has_the_power_of_a_sine():
     noise = np.random.default_rng(1).normal(0, 1, len(time))
     signal = amplitude * np.sin(2 * np.pi * hz * time) + noise
     scored, _ = make_scored([W] * 20, signal=signal.reshape(1, 20, 3000))
-    packed, about = _spectrogram(scored)
+    packed, about = spectrogram_of(scored)
     levels = np.frombuffer(packed, np.uint8).reshape(about["rows"], -1)
     assert levels.shape == (59, 120)
     centre = about["lowHz"] + about["stepHz"] * (np.arange(about["rows"]) + 0.5)
@@ -213,7 +218,7 @@ def test_signal_at_a_higher_rate_is_shown_at_100_hz_and_keeps_its_shape():
     time = np.arange(4 * 30 * 256) / 256
     signal = 30 * np.sin(2 * np.pi * 5 * time)
     scored, _ = make_scored([N2] * 4, rate=256.0, signal=signal.reshape(1, 4, -1))
-    packed, about = _signal(scored)
+    packed, about = signal_of(scored)
     assert (about["rate"], about["samples"], len(packed)) == (100, 3000, 2 * 4 * 3000)
     code = np.frombuffer(packed, np.uint8).astype(np.int64)
     zigzag = code[:12000] | code[12000:] << 8
@@ -244,6 +249,33 @@ def test_page_needs_nothing_from_elsewhere(tmp_path):
     parser = Addresses()
     parser.feed((tmp_path / "a.html").read_text(encoding="utf-8"))
     assert parser.found == ("data:,",)
+
+
+def test_policy_allows_the_one_script_and_style_and_no_text_becomes_an_element(tmp_path):
+    scored, detail = make_scored([N2] * 12, human=a_night(12, 1), unusable={3: BAD}, name=BAD, source=BAD)
+    scored = replace(scored, warnings=(BAD + " too",), cards=({"name": BAD, "caution": BAD},))
+    write_page(scored, Detail(BAD, detail.maps, detail.events.assign(kind=BAD)), tmp_path / "a.html")
+
+    class Elements(HTMLParser):
+        policy, tag, attributes = "", "", ()
+        texts, tags = (), set()
+
+        def handle_starttag(self, tag, attrs):
+            self.tag, self.attributes = tag, attrs
+            self.tags.add(tag)
+            self.policy += dict(attrs).get("content", "") if ("http-equiv", "Content-Security-Policy") in attrs else ""
+
+        def handle_data(self, data):
+            if self.tag in ("script", "style") and not self.attributes:
+                self.texts += (data,)
+            self.tag = ""
+
+    parser = Elements()
+    parser.feed((tmp_path / "a.html").read_text(encoding="utf-8"))
+    hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in parser.texts]
+    style, script = hashes
+    assert f"default-src 'none'; script-src {script}; style-src {style};" in parser.policy
+    assert "img" not in parser.tags and "unsafe" not in parser.policy
 
 
 def test_maps_in_page_are_shares_of_each_epochs_maximum(tmp_path):
@@ -531,7 +563,7 @@ def test_spectrogram_is_bright_where_the_power_is(look):
 
 
 def test_texts_of_files_are_texts(look):
-    bad = '</script x></script><!--<script>alert(1)</script><img src=x onerror="alert(2)">&amp;{{}}$title ${night}'
+    bad = BAD
     scored, detail = make_scored(
         [N2] * 12, human=a_night(12, 1), unusable={3: bad}, name=bad, source=bad, channels=(bad,), notes=(bad,)
     )

@@ -34,6 +34,7 @@ rule score_night:
             "score",
             "hypnolens/scoring/page/page.js",
             "hypnolens/scoring/page/page.html",
+            "hypnolens/scoring/page/tables.html",
             "hypnolens/scoring/page/page.css",
         ),
     script:
