@@ -7,7 +7,7 @@ import yaml
 
 from tests.cluster import faults
 from tests.cluster.chain import FOLDS, SITE, TABLES, Chain
-from tests.conftest import ROOT
+from tests.planning import rules
 
 CONFIG = yaml.safe_load((SITE.parent / "config.yaml").read_text())
 VARIANTS = re.findall(r"^  (?:# )?train: &network (\{.*?\})", SITE.read_text(), re.M)
@@ -56,13 +56,8 @@ def test_many_extractions_are_few_entries_of_the_queue(plugin, tmp_path):
 
 
 def test_all_figures_are_of_one_group():
-    rules = [
-        rule
-        for path in ROOT.glob("workflow/rules/*.smk")
-        for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
-    ]
-    figures = {rule: "figures" for rule in rules if rule.startswith("figure_")}
-    assert figures.items() <= CONFIG["groups"].items() and CONFIG["groups"].keys() <= set(rules)
+    figures = {rule: "figures" for rule in rules() if rule.startswith("figure_")}
+    assert figures.items() <= CONFIG["groups"].items() and CONFIG["groups"].keys() <= rules().keys()
     assert CONFIG["group-components"].keys() == set(CONFIG["groups"].values())
 
 

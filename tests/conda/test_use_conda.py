@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 
 from hypnolens import __version__
 from hypnolens.io.tables import read_rows, write_rows
-from hypnolens.pipeline.provenance import sources
 from tests.conda import standin, venvs
 from tests.conda.conftest import ENVIRONMENTS, dependencies
 from tests.conftest import ROOT, write_pair
+from tests.planning import environment_of, rules, sources_of
 from tests.workflow.conftest import SIMULATED, Pipeline, copy_of_the_project
 
 ALL_HEAVY = ("torch", "mne", "sklearn", "numpy", "pandas", "scipy", "edfio", "matplotlib", "yasa", "hypnolens")
@@ -26,13 +26,7 @@ ALL_HEAVY = ("torch", "mne", "sklearn", "numpy", "pandas", "scipy", "edfio", "ma
 
 def its_sources(environment: str) -> set[Path]:
     """Files of the project that run in an environment."""
-    found = set()
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
-            if f"envs/{environment}.yaml" in rule:
-                (script,) = re.findall(r"scripts/(\w+)\.py", rule)
-                found |= sources(ROOT, script, *re.findall(r'"(hypnolens(?:\.\w+)+)"', rule))
-    return found
+    return {path for rule in rules().values() if environment_of(rule) == environment for path in sources_of(rule)}
 
 
 def imports(environment: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from hypnolens.pipeline.jobs import (
     job_of,
     read_jobs,
 )
-from tests.conftest import ROOT
+from tests.planning import rules
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 BELONGS = {"runs": ["net", "trees"], "recordings": ["a", "b.1"], "n_folds": 2}
@@ -136,16 +137,13 @@ def test_folds_of_a_run_together(dataset):
 
 def test_every_rule_of_a_dataset_is_told_by_the_place_of_its_benchmark_file():
     found = 0
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
-            name = rule.split(":")[0]
-            (place,) = re.findall(r'benchmark:\s+"([^"]+)"', rule)
-            if not place.startswith("results/{dataset}/benchmarks/"):
-                continue
-            values = {"experiment": "net", "recording": "b.1", "fold": "0"}
-            relative = place.removeprefix("results/{dataset}/benchmarks/").format(**values)
-            told, wildcards = job_of(type(path)(relative))
-            assert told == name, place
-            assert {*wildcards} <= {"net", "b.1", "fold-0"}, place
-            found += 1
+    for name, rule in rules().items():
+        place = re.sub(r"\{(\w+),[^}]*\}", r"{\1}", str(rule.benchmark or ""))
+        if not place.startswith("results/{dataset}/benchmarks/"):
+            continue
+        values = {"experiment": "net", "recording": "b.1", "fold": "0"}
+        told, wildcards = job_of(Path(place.removeprefix("results/{dataset}/benchmarks/").format(**values)))
+        assert told == name, place
+        assert {*wildcards} <= {"net", "b.1", "fold-0"}, place
+        found += 1
     assert found > 30

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from hypnolens.pipeline.logs import NO_WORD, failures, logged, logger
-from hypnolens.pipeline.provenance import code_version, record, sources
+from hypnolens.pipeline.provenance import code_version, record
 from tests.conftest import ROOT
+from tests.planning import environment_of, rules, script_of, sources_of
 
 
 def _lock():
@@ -37,34 +38,55 @@ def test_the_lock_file_has_every_dependency_of_the_project():
     assert names <= _lock().keys()
 
 
+TARGETS = {"all", "demo", "explanations", "release", "score"}
+
+
 def test_every_rule_has_its_environment():
-    used = re.findall(r"envs/(\w+)\.yaml", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")))
-    assert set(used) == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+    used = {name: environment_of(rule) for name, rule in rules().items()}
+    assert {name for name, environment in used.items() if environment is None} == TARGETS
+    assert {*used.values()} - {None} == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+
+
+def test_targets_say_what_they_are_for_and_are_told_from_the_rest():
+    assert {name for name, rule in rules().items() if (rule.docstring or "").startswith("Target: ")} == TARGETS
+
+
+def test_every_script_is_run_by_a_rule():
+    scripts = {script_of(rule) for rule in rules().values()} - {None}
+    assert scripts == {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
 
 
 COMES_WITH = {"IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.stem)
-def test_each_rule_finds_all_that_it_imports_in_its_environment(path):
-    for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
-        (script,), (name,) = re.findall(r"scripts/(\w+)\.py", rule), re.findall(r"envs/(\w+)\.yaml", rule)
-        environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
+def test_each_rule_finds_all_that_it_imports_in_its_environment():
+    for name, rule in rules().items():
+        if name in TARGETS:
+            continue
+        environment = yaml.safe_load((ROOT / "envs" / f"{environment_of(rule)}.yaml").read_text())
         (pins,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
         given = {pin.split("==")[0] for pin in pins} | set(sys.stdlib_module_names) | {"hypnolens"}
-        named = re.findall(r'"(hypnolens(?:\.\w+)+)"', rule)  # what the script imports by name
-        for source in sources(ROOT, script, *named):
+        for source in sources_of(rule):
             nodes = list(ast.walk(ast.parse(source.read_text())))
             names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
             names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-            top = {name.split(".")[0] for name in names}
-            assert {COMES_WITH.get(name, name) for name in top} <= given, (rule.split(":")[0], source.name)
+            top = {module.split(".")[0] for module in names}
+            assert {COMES_WITH.get(module, module) for module in top} <= given, (name, source.name)
+
+
+def test_a_rules_hash_is_of_all_that_it_runs():
+    """What is imported by name at run time must be named to `code_version`, or an edit of it reruns nothing."""
+    for name, rule in rules().items():
+        if name not in TARGETS | {"download_sleepedf", "list_shhs", "download_shhs"}:
+            version = dict(rule.params.items())["code"]
+            assert re.fullmatch(r"[0-9a-f]{12}", version), name
+    figures = [dict(rule.params.items())["code"] for name, rule in rules().items() if name.startswith("figure_")]
+    assert len({*figures}) == len(figures)  # each of its own module
 
 
 def test_what_the_snakefile_imports_needs_only_what_snakemake_brings():
     code = (
-        "import sys; from hypnolens import errors; from hypnolens.datasets import listing, published, sleepedf\n"
-        "from hypnolens.pipeline import configuration, logs, provenance; from hypnolens.training import folds\n"
+        "import sys; from hypnolens import plan; from hypnolens.pipeline import configuration, logs, provenance\n"
         "print(sorted({'numpy', 'pandas', 'torch', 'scipy', 'sklearn', 'edfio', 'matplotlib'} & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

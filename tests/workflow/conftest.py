@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hypnolens.plots.catalogue import FIGURES
 from tests.conftest import ROOT
 
 TINY = {"from": "demo", "width": 1, "lstm_hidden": 4, "window": 3, "passes": 2, "patience": None, "batch_windows": 32}
 SIMULATED = {"kind": "simulate", "subjects": 3, "hours": 0.5, "experiments": ["tiny"]}
 
-OF_DATASET = ("recordings", "stages", "f1_bars", "cost")
-OF_RUN = ("confusion_matrix", "hypnograms", "training_curves", "calibration", "transitions", "agreement", "gradcam",
-          "gallery", "tsne", "architecture")  # fmt: skip
+OF_DATASET = tuple(figure.name for figure in FIGURES if figure.of == "dataset")
+OF_RUN = tuple(figure.name for figure in FIGURES if figure.of == "run")
 """Figures of a dataset, and of a run of hypnolens's own network."""
 
 
