@@ -14,9 +14,9 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, hilbert, sosfiltfilt
 from scipy.stats import rankdata
 
-from hypnolens.bands import SPECTRUM
+from hypnolens.bands import BANDS_HZ
 from hypnolens.evaluation.metrics import SHARE, subject_interval
-from hypnolens.explanations.events import BANDS, KIND_STAGES, mask
+from hypnolens.explanations.events import KIND_BANDS_HZ, KIND_STAGES, mask
 from hypnolens.explanations.maps import RecordingMaps, binned
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.stages import CODE, EPOCH_S, STAGES
@@ -94,7 +94,7 @@ def controls(maps: np.ndarray, signal: np.ndarray, rate: float, kind: str, *, se
         "random": noise,
         "shuffled": shuffled,
         "amplitude": binned(envelope(signal, rate), n_bins),
-        "band amplitude": binned(envelope(signal, rate, BANDS[kind]), n_bins),
+        "band amplitude": binned(envelope(signal, rate, KIND_BANDS_HZ[kind]), n_bins),
     }
 
 
@@ -224,14 +224,14 @@ def preference_of_recording(epochs: Epochs, maps: RecordingMaps) -> pd.DataFrame
     Returns
     -------
     pandas.DataFrame
-        A row an epoch and method: ``recording subject epoch_index stage method``, and for each band of `SPECTRUM`
+        A row an epoch and method: ``recording subject epoch_index stage method``, and for each band of `BANDS_HZ`
         its amplitude where the map is over its mean in the epoch (1: the map does not care). NaN where a map is zero
         everywhere, and for bands that the sampling rate cannot hold. Methods are those that explain every epoch.
     """
     signal = epochs.signal * epochs.scale_uv
     amplitudes = {
         name: binned(envelope(signal, epochs.rate, band), N_BINS)
-        for name, band in SPECTRUM.items()
+        for name, band in BANDS_HZ.items()
         if band[0] < 0.4 * epochs.rate
     }
     frames = []
@@ -242,7 +242,7 @@ def preference_of_recording(epochs: Epochs, maps: RecordingMaps) -> pd.DataFrame
             "recording": epochs.recording, "subject": epochs.subject, "epoch_index": epochs.epoch_index,
             "stage": np.array(STAGES)[epochs.stage], "method": method,
         })  # fmt: skip
-        for name in SPECTRUM:
+        for name in BANDS_HZ:
             frame[name] = _on_band(given, amplitudes[name]) if name in amplitudes else np.nan
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

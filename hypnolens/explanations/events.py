@@ -18,7 +18,7 @@ from hypnolens.stages import EPOCH_S
 KINDS = ("spindle", "k-complex", "slow-wave", "alpha", "vertex", "theta", "sawtooth")
 """What `detect` looks for."""
 
-BANDS = {
+KIND_BANDS_HZ = {
     "spindle": (11.0, 16.0),
     "k-complex": (0.5, 4.0),
     "slow-wave": (0.5, 4.0),

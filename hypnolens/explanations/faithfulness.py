@@ -12,7 +12,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from hypnolens.explanations.alignment import envelope
 from hypnolens.explanations.attributions import Decisions, attribute, log_odds
-from hypnolens.explanations.events import BANDS, mask
+from hypnolens.explanations.events import KIND_BANDS_HZ, mask
 from hypnolens.explanations.maps import RecordingMaps, binned
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.network.inference import CHUNK
@@ -175,7 +175,7 @@ def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFr
                 here, codes = inside[rows], np.full(len(rows), CODE[stage])
                 signal = epochs.signal[rows] * np.float32(epochs.scale_uv)
                 there = elsewhere(here, here, seed=seed)
-                less, other = (without_band(signal, where, epochs.rate, BANDS[kind]) for where in (here, there))
+                less, other = (without_band(signal, where, epochs.rate, KIND_BANDS_HZ[kind]) for where in (here, there))
                 whole, at_event, at_other = (_odds(decisions, x, rows, codes) for x in (signal, less, other))
                 before, after = (_share(attribute(decisions, rows, codes, signal=x), here) for x in (signal, less))
                 frames.append(pd.DataFrame({

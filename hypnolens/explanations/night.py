@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import welch
 
-from hypnolens.bands import SPECTRUM
+from hypnolens.bands import BANDS_HZ
 from hypnolens.explanations.maps import RecordingMaps, neighbours_part
 from hypnolens.io.tensors import opened, write_tensors
 from hypnolens.recordings.epochs import Epochs
@@ -77,14 +77,14 @@ def night_strip(
     return NightStrip(
         recording=epochs.recording,
         method=method,
-        names=list(SPECTRUM),
+        names=list(BANDS_HZ),
         onset_s=epochs.onset_s,
         stage_true=epochs.stage.astype(np.int64),
         stage_pred=predicted,
         frequency_hz=frequency[shown],
         # An epoch without a signal has no decibels: 1e-6 µV²/Hz is below any amplifier's noise.
         power_db=10 * np.log10(np.maximum(power[:, shown], 1e-6)),
-        bands=own.sort_values("epoch_index")[list(SPECTRUM)].to_numpy(dtype=np.float64),
+        bands=own.sort_values("epoch_index")[list(BANDS_HZ)].to_numpy(dtype=np.float64),
         context=neighbours_part(maps.context),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from hypnolens.bands import SPECTRUM
+from hypnolens.bands import BANDS_HZ
 from hypnolens.errors import HypnolensError
 from hypnolens.evaluation.metrics import SHARE, subject_interval
 from hypnolens.evaluation.predictions import codes
@@ -85,7 +85,7 @@ def band_table(bands: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (method, stage), part in bands.groupby(["method", "stage"], sort=False):
-        for band in SPECTRUM:
+        for band in BANDS_HZ:
             known = part[part[band].notna()].rename(columns={band: "preference"}).assign(epochs=1)
             if len(known):
                 rows.append({"method": method, "stage": stage, "band": band, **_means(known, ("preference",))})

@@ -54,7 +54,7 @@ def card_of(
     origin
         ``kind``, ``licence`` and ``citation`` of the dataset.
     usual
-        As `hypnolens.network.training_range.usual_of` gives it for the training side.
+        As `hypnolens.network.training_range.training_range_of` gives it for the training side.
     rate
         Sampling rate in Hz.
     recordings

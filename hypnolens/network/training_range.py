@@ -1,4 +1,4 @@
-"""What is usual in the nights that a network was trained on, and in what another night departs from it."""
+"""What the nights were like that a network was trained on, and in what another night lies outside of that."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +16,9 @@ MOST_RECORDINGS, MOST_EPOCHS = 100, 50
 NIGHT_EPOCHS = 200
 """Epochs of a night that is compared, spread evenly."""
 
+CARDS_BEFORE_HZ = {**BANDS_HZ, "alpha": (8.0, 12.0), "sigma": (12.0, 16.0)}
+"""Bands of cards that do not say theirs: they were measured with these."""
+
 FAR = 3.0
 """Standard deviations between recordings from which a night lies outside."""
 
@@ -30,7 +33,7 @@ each beside the five others, none is then called unusual, and all are when they 
 when as much white noise is added as there is signal."""
 
 
-def usual_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
+def training_range_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
     """What a network's card says of the recordings that it was trained on.
 
     Parameters
@@ -41,8 +44,8 @@ def usual_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``recordings``: how many were looked at; ``channels`` and ``rate_hz``; and for ``amplitude`` and each of
-        `BANDS_HZ` the ``mean``, ``sd``, ``low`` and ``high`` over recordings of what `describe` gives.
+        ``recordings``: how many were looked at; ``channels``, ``rate_hz`` and ``bands_hz``; and for ``amplitude`` and
+        each of `BANDS_HZ` the ``mean``, ``sd``, ``low`` and ``high`` over recordings of what `describe` gives.
     """
     places = np.unique(np.linspace(0, len(recordings) - 1, MOST_RECORDINGS).round().astype(int))
     samples = [sample for place in places if _alive(sample := _sample(recordings[place]))]
@@ -52,6 +55,7 @@ def usual_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
         "recordings": len(samples),
         "channels": sorted({epochs.channel for epochs in recordings}),
         "rate_hz": recordings[0].rate,
+        "bands_hz": {name: list(limits) for name, limits in BANDS_HZ.items()},
         **{
             name: {"mean": round(float(of.mean()), 4), "sd": round(float(of.std()), 4),
                    "low": round(float(of.min()), 4), "high": round(float(of.max()), 4)}
@@ -60,7 +64,7 @@ def usual_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def describe(signal: np.ndarray, rate: float) -> dict[str, float]:
+def describe(signal: np.ndarray, rate: float, bands_hz: Mapping[str, Sequence[float]] = BANDS_HZ) -> dict[str, float]:
     """Medians over the epochs of a night, flat ones left out.
 
     Parameters
@@ -69,6 +73,8 @@ def describe(signal: np.ndarray, rate: float) -> dict[str, float]:
         µV ``(n_epochs, n_samples)``, at least one epoch that is not flat.
     rate
         In Hz.
+    bands_hz
+        Limits of each band.
 
     Returns
     -------
@@ -81,7 +87,7 @@ def describe(signal: np.ndarray, rate: float) -> dict[str, float]:
     frequency, density = welch(signal[alive], fs=rate, nperseg=min(round(SEGMENT_S * rate), signal.shape[1]), axis=1)
     power = {
         name: density[:, (frequency >= low) & (frequency < high)].sum(axis=1)
-        for name, (low, high) in BANDS_HZ.items()
+        for name, (low, high) in bands_hz.items()
         if high <= rate / 2
     }
     total = np.sum(list(power.values()), axis=0)
@@ -89,7 +95,7 @@ def describe(signal: np.ndarray, rate: float) -> dict[str, float]:
     return {"amplitude": float(np.median(np.log10(spread[alive]))), **shares}
 
 
-def departures(
+def out_of_range(
     signal: np.ndarray, rate: float, *, file_rate: float, channel: str, usual: Mapping[str, Any]
 ) -> list[str]:
     """In what a night lies outside of what a network was trained on, in sentences.
@@ -105,7 +111,7 @@ def departures(
     channel
         Name of the channel.
     usual
-        As `usual_of` gives it.
+        As `training_range_of` gives it.
     """
     found = []
     if _plain(channel) not in map(_plain, usual["channels"]):
@@ -120,14 +126,15 @@ def departures(
         return [*found, f"nothing of the signal is left at the {rate:g} Hz of the model"]
     n = usual["recordings"]
     rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
-    for name, value in describe(signal[rows], rate).items():
-        if name not in usual or (name != "amplitude" and BANDS_HZ[name][1] > file_rate / 2):
+    bands_hz = usual.get("bands_hz", CARDS_BEFORE_HZ)
+    for name, value in describe(signal[rows], rate, bands_hz).items():
+        if name not in usual or (name != "amplitude" and bands_hz[name][1] > file_rate / 2):
             continue
         its = usual[name]
         # Of one more night, given the mean of n and what is believed of the spread.
         variance = (n * its["sd"] ** 2 + WEIGHT * SPREAD[name] ** 2) / (n + WEIGHT)
         if abs(value - its["mean"]) > FAR * np.sqrt(variance * (1 + 1 / n)):
-            found.append(_sentence(name, 10**value, 10 ** its["low"], 10 ** its["high"]))
+            found.append(_sentence(name, bands_hz.get(name), 10**value, 10 ** its["low"], 10 ** its["high"]))
     return found
 
 
@@ -137,10 +144,10 @@ def _plain(channel: str) -> str:
     return letters.removeprefix("eeg") or letters
 
 
-def _sentence(name: str, value: float, low: float, high: float) -> str:
-    if name == "amplitude":
+def _sentence(name: str, band_hz: Sequence[float] | None, value: float, low: float, high: float) -> str:
+    if band_hz is None:
         return f"median amplitude {value:.3g} µV; nights of the training had {low:.3g} to {high:.3g} µV"
-    band = f"{name} ({BANDS_HZ[name][0]:g} to {BANDS_HZ[name][1]:g} Hz)"
+    band = f"{name} ({band_hz[0]:g} to {band_hz[1]:g} Hz)"
     shares = f"nights of the training had {100 * low:.2g} to {100 * high:.2g} %"
     return f"{100 * value:.2g} % of the power are in {band}; {shares}"
 

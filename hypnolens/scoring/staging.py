@@ -12,7 +12,7 @@ from hypnolens.explanations.maps import DEFAULT, binned
 from hypnolens.network.files import Scorer
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import folded
-from hypnolens.network.training_range import departures
+from hypnolens.network.training_range import out_of_range
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.extraction import cut, resample
 from hypnolens.recordings.normalisation import normalise
@@ -184,7 +184,7 @@ def _doubts(
         if (silent := int((~good).sum())) > without:
             found.append(f"{channel} is unusable in {silent} of {n_epochs} epochs, and has no vote there")
         if good.any():
-            its = departures(epochs[good], rate, file_rate=night.rate, channel=channel, usual=card["usual"])
+            its = out_of_range(epochs[good], rate, file_rate=night.rate, channel=channel, usual=card["usual"])
             found += [f"{channel}: {sentence}" for sentence in its]
     window = int(card["experiment"]["window"])
     if n_epochs < window:

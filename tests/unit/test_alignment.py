@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from hypnolens.bands import SPECTRUM
+from hypnolens.bands import BANDS_HZ
 from hypnolens.explanations.alignment import (
     MEASURES,
     N_BINS,
@@ -21,7 +21,7 @@ from hypnolens.explanations.alignment import (
     preference_of_recording,
     summary,
 )
-from hypnolens.explanations.events import BANDS, KIND_STAGES, KINDS
+from hypnolens.explanations.events import KIND_BANDS_HZ, KIND_STAGES, KINDS
 from hypnolens.explanations.maps import COARSE, DEFAULT, RecordingMaps, binned
 from hypnolens.stages import CODE
 from tests.conftest import make_epochs
@@ -163,16 +163,16 @@ def test_an_envelope_is_the_amplitude_of_a_sine_and_nothing_outside_its_band():
     time = np.arange(3000) / 100
     signal = 7 * np.sin(2 * np.pi * 13 * time)[None] + 90 * np.sin(2 * np.pi * 1 * time)[None]
     middle = slice(500, 2500)
-    assert envelope(signal, 100.0, BANDS["spindle"])[0, middle] == pytest.approx(7, rel=0.03)
-    assert envelope(signal, 100.0, BANDS["slow-wave"])[0, middle] == pytest.approx(90, rel=0.1)
+    assert envelope(signal, 100.0, KIND_BANDS_HZ["spindle"])[0, middle] == pytest.approx(7, rel=0.03)
+    assert envelope(signal, 100.0, KIND_BANDS_HZ["slow-wave"])[0, middle] == pytest.approx(90, rel=0.1)
     mean = np.abs(signal).mean()
     assert envelope(signal, 100.0).mean() == pytest.approx(mean, rel=0.01)
     # At 30 Hz no filter reaches 16 Hz: the band ends below half the rate.
-    assert np.isfinite(envelope(RNG.standard_normal((1, 900)), 30.0, BANDS["spindle"])).all()
+    assert np.isfinite(envelope(RNG.standard_normal((1, 900)), 30.0, KIND_BANDS_HZ["spindle"])).all()
 
 
 def test_every_kind_of_event_has_a_band_and_stages():
-    assert set(BANDS) == set(KIND_STAGES) == set(KINDS)
+    assert set(KIND_BANDS_HZ) == set(KIND_STAGES) == set(KINDS)
     assert {stage for stages in KIND_STAGES.values() for stage in stages} == set(CODE)
 
 
@@ -317,18 +317,18 @@ def test_a_map_on_a_spindle_prefers_sigma():
     rows = {DEFAULT: maps.rows[DEFAULT], COARSE: maps.rows[COARSE], "occlusion": np.array([0, 1])}
     maps = replace(maps, rows=rows, maps={DEFAULT: zero, COARSE: maps.maps[COARSE], "occlusion": zero[:2]})
     table = preference_of_recording(epochs, maps)
-    assert list(table.columns) == ["recording", "subject", "epoch_index", "stage", "method", *SPECTRUM]
+    assert list(table.columns) == ["recording", "subject", "epoch_index", "stage", "method", *BANDS_HZ]
     assert set(table["method"]) == {DEFAULT, COARSE}  # a method that explains a sample only is left out
     own, flat = (table[table["method"] == method] for method in (DEFAULT, COARSE))
     assert own["epoch_index"].tolist() == epochs.epoch_index.tolist()
     assert own["stage"].tolist() == ["W"] * 6 + ["N2"] * 60 + ["N3"] * 6
-    np.testing.assert_allclose(flat[list(SPECTRUM)], 1)
-    assert own.iloc[2][list(SPECTRUM)].isna().all()
-    known = own.drop(own.index[2])[list(SPECTRUM)]
+    np.testing.assert_allclose(flat[list(BANDS_HZ)], 1)
+    assert own.iloc[2][list(BANDS_HZ)].isna().all()
+    known = own.drop(own.index[2])[list(BANDS_HZ)]
     assert (known["sigma"] > 3).all() and known.mean().idxmax() == "sigma"
     assert known["delta"].mean() == pytest.approx(1, abs=0.2)
     # 30 s of amplitude by hand: the mean where the map is, over the mean.
-    amplitude = binned(envelope(epochs.signal[:1] * epochs.scale_uv, 100.0, SPECTRUM["sigma"]), N_BINS)[0]
+    amplitude = binned(envelope(epochs.signal[:1] * epochs.scale_uv, 100.0, BANDS_HZ["sigma"]), N_BINS)[0]
     there = zero[0] == 1
     assert own.iloc[0]["sigma"] == pytest.approx(amplitude[there].mean() / amplitude.mean())
 

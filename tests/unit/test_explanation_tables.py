@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from hypnolens.bands import SPECTRUM
+from hypnolens.bands import BANDS_HZ
 from hypnolens.evaluation.metrics import subject_interval
 from hypnolens.explanations import tables as make
 from hypnolens.explanations.maps import RecordingMaps
@@ -132,7 +132,7 @@ def test_preference_for_bands_by_hand():
         "delta": [1.0, 2.0, np.nan, 3.0], "theta": [1.0, 1.0, 4.0, 1.0], "alpha": 1.0, "sigma": 2.0, "beta": np.nan,
     })  # fmt: skip
     rows = make.band_table(given).set_index(["stage", "band"])
-    assert set(rows.index) == {(stage, band) for stage in ("N2", "W") for band in SPECTRUM if band != "beta"}
+    assert set(rows.index) == {(stage, band) for stage in ("N2", "W") for band in BANDS_HZ if band != "beta"}
     delta, theta = rows.loc[("N2", "delta")], rows.loc[("N2", "theta")]
     assert (delta["preference"], delta["epochs"], delta["subjects"]) == (1.5, 2, 1) and np.isnan(
         delta["preference_low"]

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 from scipy.signal import welch
 
-from hypnolens.bands import SPECTRUM
+from hypnolens.bands import BANDS_HZ
 from hypnolens.errors import HypnolensError
 from hypnolens.explanations.alignment import preference_of_recording
 from hypnolens.explanations.events import agreement_table, count_table, known_events, read_found, within, write_found
@@ -217,14 +217,14 @@ def test_a_night_is_put_together_and_comes_back_as_it_was_written(tmp_path):
         {DEFAULT: RNG.random((5, 300)), COARSE: np.ones((5, 300))},
     )  # fmt: skip
     preference = preference_of_recording(epochs, maps)
-    others = preference.assign(recording="R0", **dict.fromkeys(SPECTRUM, 9.0))
+    others = preference.assign(recording="R0", **dict.fromkeys(BANDS_HZ, 9.0))
     shuffled = pd.concat([others, preference]).sample(frac=1, random_state=0)
     strip = night_strip(epochs, maps, shuffled, np.array([0, 2, 3, 3, 1]), method=DEFAULT)
-    assert (strip.recording, strip.method, strip.names) == ("R1", DEFAULT, list(SPECTRUM))
+    assert (strip.recording, strip.method, strip.names) == ("R1", DEFAULT, list(BANDS_HZ))
     assert strip.onset_s.tolist() == [0, 30, 120, 150, 180]
     assert strip.stage_true.tolist() == [0, 2, 2, 3, 4] and strip.stage_pred.tolist() == [0, 2, 3, 3, 1]
     own = preference[preference["method"] == DEFAULT]
-    np.testing.assert_allclose(strip.bands, own[list(SPECTRUM)])
+    np.testing.assert_allclose(strip.bands, own[list(BANDS_HZ)])
     assert strip.frequency_hz[0] == 0.5 and strip.frequency_hz[-1] == HIGHEST_HZ
     assert strip.power_db.shape == (5, len(strip.frequency_hz))
     # A sine of 20 µV root mean square: 400 µV² lie around 12 Hz, and 100 dB lower there is nothing else.

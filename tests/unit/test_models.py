@@ -12,7 +12,7 @@ from hypnolens.network import files
 from hypnolens.network.cards import DEMO, RESEARCH, card_of
 from hypnolens.network.files import SHIPPED, load_models, read_model, write_model
 from hypnolens.network.model import build
-from hypnolens.network.training_range import usual_of
+from hypnolens.network.training_range import training_range_of
 from tests.conftest import make_epochs
 from tests.rules.conftest import EXPERIMENT
 
@@ -26,8 +26,8 @@ def saved(folder, *, fold=0, origin=ORIGIN, **experiment):
     network = build(options, 100.0)
     card = card_of(
         dataset="d", experiment_name="e", fold=fold, experiment=options, origin=origin, rate=100.0,
-        usual=usual_of([make_epochs([0] * 10)]), recordings={"train": ["a"], "validation": ["b"], "test": ["c"]},
-        subjects=1, history=HISTORY, made={"commit": "abc"},
+        usual=training_range_of([make_epochs([0] * 10)]), subjects=1,
+        recordings={"train": ["a"], "validation": ["b"], "test": ["c"]}, history=HISTORY, made={"commit": "abc"},
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     write_model(network, card, weights=folder / "model.safetensors", path=folder / "model.json")

@@ -9,7 +9,7 @@ import torch
 from hypnolens.errors import RecordingError
 from hypnolens.network.files import Scorer
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
-from hypnolens.network.training_range import usual_of
+from hypnolens.network.training_range import training_range_of
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.staging import MAP_BINS, detail_of, stage_night
 from hypnolens.stages import CODE, UNSCORED
@@ -37,7 +37,7 @@ def scorer(kind=Loudness, **experiment):
     card = {
         "name": "test", "caution": "of a test", "sampling_rate_hz": RATE,
         "experiment": {"normalisation": "none", "across_gaps": False, "window": 3, **experiment},
-        "usual": usual_of([make_epochs([0] * 20)]),
+        "usual": training_range_of([make_epochs([0] * 20)]),
     }  # fmt: skip
     return Scorer(network, card, "here")
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hypnolens.network.cards import card_of
 from hypnolens.network.files import write_model
-from hypnolens.network.training_range import usual_of
+from hypnolens.network.training_range import training_range_of
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
 from hypnolens.recordings.epochs import read_epochs
@@ -37,7 +37,11 @@ with logged(snakemake.log[0]):
     )
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
     where = {"dataset": wildcards.dataset, "experiment_name": wildcards.experiment, "fold": int(wildcards.fold)}
-    found = {"usual": usual_of(raw[0]), "subjects": len({epochs.subject for epochs in raw[0]}), "history": history}
+    found = {
+        "usual": training_range_of(raw[0]),
+        "subjects": len({epochs.subject for epochs in raw[0]}),
+        "history": history,
+    }
     given = {"experiment": experiment, "origin": snakemake.params.origin, "recordings": recordings, "rate": rate}
     card = card_of(**where, **given, **found, made=record())
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfiltfilt
 
-from hypnolens.network.training_range import MOST_EPOCHS, MOST_RECORDINGS, departures, usual_of
+from hypnolens.network.training_range import MOST_EPOCHS, MOST_RECORDINGS, out_of_range, training_range_of
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.simulation.night import simulate_night
 from tests.conftest import make_epochs, pink
@@ -20,11 +20,11 @@ def _recording(seed, uv=20.0):
     return as_epochs(pink(60, uv=uv, seed=seed).reshape(60, -1))
 
 
-USUAL = usual_of([_recording(seed, uv) for seed, uv in enumerate((15.0, 18.0, 20.0, 24.0, 30.0))])
+USUAL = training_range_of([_recording(seed, uv) for seed, uv in enumerate((15.0, 18.0, 20.0, 24.0, 30.0))])
 
 
 def _departures(signal, *, file_rate=100.0, channel="EEG"):
-    return departures(signal.reshape(-1, 3000), 100.0, file_rate=file_rate, channel=channel, usual=USUAL)
+    return out_of_range(signal.reshape(-1, 3000), 100.0, file_rate=file_rate, channel=channel, usual=USUAL)
 
 
 def test_amplitudes_of_training_are_those_that_went_in():
@@ -51,12 +51,29 @@ def test_an_unusual_spectrum_is_said():
     assert any("beta (16 to 30 Hz)" in sentence for sentence in _departures(smooth))
 
 
+def test_a_card_says_its_bands_and_one_that_does_not_keeps_those_of_before():
+    # What is strong at 11.5 Hz is sigma today, and was alpha.
+    strong = pink(60, uv=20.0, seed=9) + 60 * np.sin(2 * np.pi * 11.5 * np.arange(180_000) / 100)
+    assert USUAL["bands_hz"]["alpha"] == [8.0, 11.0] and USUAL["bands_hz"]["sigma"] == [11.0, 16.0]
+    before = {key: value for key, value in USUAL.items() if key != "bands_hz"}
+    given = {"file_rate": 100.0, "channel": "EEG"}
+    today, old = (out_of_range(strong.reshape(-1, 3000), 100.0, **given, usual=usual) for usual in (USUAL, before))
+    assert _share(today, "sigma (11 to 16 Hz)") > 50 > _share(today, "alpha (8 to 11 Hz)")
+    assert _share(old, "alpha (8 to 12 Hz)") > 50 > _share(old, "sigma (12 to 16 Hz)")
+
+
+def _share(sentences, band):
+    """Per cent of the power that is said to be in a band."""
+    (sentence,) = (sentence for sentence in sentences if band in sentence)
+    return float(sentence.split(" %")[0])
+
+
 @pytest.fixture(scope="module")
 def nights():
     """What is usual of five simulated people, and nights of two others, µV ``(n_epochs, 3000)``."""
     simulated = (simulate_night(seed=1, subject=subject, night=1, hours=3) for subject in range(7))
     signals = [night.signals["EEG Fpz-Cz"].reshape(-1, 3000) for night in simulated]
-    return usual_of([as_epochs(signal) for signal in signals[:5]]), signals[5:]
+    return training_range_of([as_epochs(signal) for signal in signals[:5]]), signals[5:]
 
 
 def _noisy(night):
@@ -78,7 +95,7 @@ def test_nights_of_other_people_pass_until_they_are_changed(nights, change):
     usual, others = nights
     change, words = CHANGES[change]
     for night in others:
-        found = departures(change(night), 100.0, file_rate=100.0, channel="EEG", usual=usual)
+        found = out_of_range(change(night), 100.0, file_rate=100.0, channel="EEG", usual=usual)
         assert any(words in sentence for sentence in found) if words else found == []
 
 
@@ -86,7 +103,7 @@ def test_case_separators_and_the_word_eeg_make_no_other_channel():
     usual = {**USUAL, "channels": ["EEG Fpz-Cz"]}
     signal = pink(60, uv=20.0, seed=9).reshape(60, -1)
     for channel, n in (("Fpz-Cz", 0), ("EEG FPZ_CZ", 0), ("Pz-Oz", 1), ("EEG", 1)):
-        assert len(departures(signal, 100.0, file_rate=100.0, channel=channel, usual=usual)) == n
+        assert len(out_of_range(signal, 100.0, file_rate=100.0, channel=channel, usual=usual)) == n
 
 
 def test_a_signal_of_which_nothing_is_left_is_said():
@@ -110,10 +127,10 @@ def test_a_large_dataset_is_sampled(monkeypatch):
             return super().__getitem__(place)
 
     many = Counted([_recording(0)] * 1000)
-    assert usual_of(many)["recordings"] == MOST_RECORDINGS and Counted.taken < 3 * MOST_RECORDINGS
+    assert training_range_of(many)["recordings"] == MOST_RECORDINGS and Counted.taken < 3 * MOST_RECORDINGS
     assert MOST_EPOCHS == 50
 
 
 def test_a_flat_recording_says_nothing_of_what_is_usual():
     flat = Epochs(**{**vars(make_epochs([0] * 5)), "signal": np.zeros((5, 3000), dtype=np.int16)})
-    assert usual_of([flat, _recording(0)])["recordings"] == 1
+    assert training_range_of([flat, _recording(0)])["recordings"] == 1
