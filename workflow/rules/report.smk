@@ -87,7 +87,7 @@ rule report:
 
 rule paper:
     input:
-        tables=of_all_datasets("families", "paired", "optimism"),
+        tables=of_all_datasets("families", "paired", "optimism", "jobs"),
         costs=costs_of_all,
         shown=shown_of_all(
             "reports/{dataset}/{experiment}/tables/stages.tsv",
