@@ -20,11 +20,8 @@ from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
-    folder, checkpoint, options = (
-        Path(snakemake.params.epochs),
-        Path(snakemake.params.checkpoint),
-        options_of(experiment),
-    )
+    folder, checkpoint = Path(snakemake.params.epochs), Path(snakemake.params.checkpoint)
+    options = options_of(experiment)
     # What an earlier training said is no longer so, and reading takes its time.
     write_progress(checkpoint, [], made=0, of=options.passes, since=time.time())
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
