@@ -147,8 +147,8 @@ def time_left(runs: Runs) -> float | None:
     slots: list[float] = []
     waiting: list[float] = []
     for folds in runs.values():
-        done, going = ([fold for fold in folds if (fold.state == "done") == so] for so in (True, False))
-        # Those that are done may have run beside other work, so that those that are not say better how long a pass is.
+        done, going = [fold for fold in folds if fold.state == "done"], [fold for fold in folds if fold.state != "done"]
+        # How long a pass is depends on what runs beside it: folds that are done may tell of another time.
         each = [fold.pass_s for fold in going if fold.pass_s] or [fold.pass_s for fold in done if fold.pass_s]
         passes = [fold.of for fold in done or going if fold.of]
         around = [fold.took_s - fold.made * (fold.pass_s or 0.0) for fold in done]
@@ -207,25 +207,25 @@ def _done(dataset: Path, name: str) -> Fold | None:
         return None
     # The job's own time holds its start, but of a training that went on, the last part only.
     walls = [job.wall_s for rule in RULES for job in read_benchmark(dataset / f"benchmarks/{rule}/{name}.tsv", rule)]
-    took = max([sum(seconds), *walls])
-    return Fold("done", made=len(rows), of=len(rows), macro_f1=f1, pass_s=pass_s, took_s=took)
+    return Fold("done", made=len(rows), of=len(rows), macro_f1=f1, pass_s=pass_s, took_s=max([sum(seconds), *walls]))
 
 
 def _fold(dataset: Path, name: str, now: float) -> Fold:
     if (done := _done(dataset, name)) is not None:
         return done
-    logs = {path: _changed(path) for rule in RULES if (path := dataset / f"logs/{rule}/{name}.log").is_file()}
+    logs = [path for rule in RULES if (path := dataset / f"logs/{rule}/{name}.log").is_file()]
     if not logs:
         return Fold("waits")
+    sign, log = max((path.stat().st_mtime, path) for path in logs)
     told = dataset / name / PROGRESS
     try:
-        said = read_json(told)
+        said, sign = read_json(told), max(sign, told.stat().st_mtime)
         known, since = {key: said[key] for key in ("made", "of", "macro_f1", "pass_s")}, said["time"]
-    except (FileNotFoundError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError):
         known, since = {"pass_s": None}, now
-    silent, each = max(0.0, now - max(*logs.values(), _changed(told))), known["pass_s"]
+    silent, each = max(0.0, now - sign), known["pass_s"]
     longest = SILENT_S[1] if each is None else min(max(SILENT_S[0], 3 * each), SILENT_S[1])
-    why = reason(max(logs, key=lambda path: logs[path]))
+    why = reason(log)
     state = "failed" if why else "silent" if silent > longest else "running"
     left = None
     if each is not None:
@@ -261,11 +261,3 @@ def _altogether(runs: Runs, now: float) -> list[str]:
     at_once = f"{running} at once, as now" if running > 1 else "one after the other"
     about = f"Time left for training: about {duration(left)}, until {until} ({at_once}). It may end sooner (patience:)"
     return [counts, f"{about} and takes longer beside other work.", UNKNOWN]
-
-
-def _changed(path: Path) -> float:
-    """When a file changed last, in seconds since 1970; 0 of none."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
