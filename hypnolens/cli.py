@@ -52,8 +52,9 @@ examples:
   watch -n 30 hypnolens progress
       The same, again and again.
 
-what is read: results/DATASET/folds.tsv, logs/train*/, checkpoints and histories. A fold that is done stays so until
-snakemake begins it anew; whether its network is out of date, `snakemake --dry-run` says.
+what is read: results/DATASET/folds.tsv, the file progress.json that each training keeps beside its checkpoint,
+histories, and the last line of a log, which says why a training failed. A fold that is done stays so until snakemake
+begins it anew; whether its network is out of date, `snakemake --dry-run` says.
 """
 
 STAGED = "{name}: {channels}; TST {tst} min, SE {se} %, {review} of {n} epochs to review{human}; {page}"

@@ -82,7 +82,20 @@ def read_jobs(folder: Path, *, runs: Collection[str], recordings: Collection[str
     for path in sorted(folder.rglob("*.tsv"), key=lambda path: path.stat().st_mtime):
         rule, wildcards = job_of(path.relative_to(folder))
         if rule not in LATER and names.issuperset(wildcards):
-            jobs += _jobs(path, rule, wildcards)
+            jobs += read_benchmark(path, rule, wildcards)
+    return jobs
+
+
+def read_benchmark(path: Path, rule: str, wildcards: tuple[str, ...] = ()) -> list[Job]:
+    """The job of a benchmark file, or several, if Snakemake was told to repeat it; none of a file cut short or gone."""
+    jobs = []
+    try:
+        for row in read_rows(path):
+            wall = float(row["s"])
+            seen = [_number(row[key]) if wall >= SEEN_S else math.nan for key in ("max_rss", "cpu_time")]
+            jobs.append(Job(rule, wildcards, wall, *seen))
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return []
     return jobs
 
 
@@ -161,19 +174,6 @@ def by_run(rows: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
             line[column] = _written(_over(max if column.endswith("_mb") else median, (row[column] for row in group)))
         table.append(line)
     return table
-
-
-def _jobs(path: Path, rule: str, wildcards: tuple[str, ...]) -> list[Job]:
-    """The job of a benchmark file, or several, if Snakemake was told to repeat it; none of a file cut short."""
-    jobs = []
-    try:
-        for row in read_rows(path):
-            wall = float(row["s"])
-            seen = [_number(row[key]) if wall >= SEEN_S else math.nan for key in ("max_rss", "cpu_time")]
-            jobs.append(Job(rule, wildcards, wall, *seen))
-    except (KeyError, TypeError, ValueError):
-        return []
-    return jobs
 
 
 def _seconds_of_passes(history: Path) -> list[float]:

@@ -97,13 +97,14 @@ def failures(*snakemake_logs: str | Path) -> list[str]:
     texts = (Path(path).read_text(encoding="utf-8", errors="replace") for path in snakemake_logs)
     lines = [line for text in texts for line in text.splitlines()]
     logs = [line.strip().removeprefix("log: ").removesuffix(marker) for line in lines if line.endswith(marker)]
-    last = []
-    for log in dict.fromkeys(logs):
-        path = Path(log)
-        text = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
-        words = [line for line in text if line.strip()]
-        # What has a time was said on the way.
-        said = words and not re.match(r"\d{4}-\d\d-\d\d [\d:,]+ [A-Z]+ ", words[-1])
-        last.append(words[-1] if said else f"{log}: {NO_WORD}")
+    last = [reason(Path(log)) or f"{log}: {NO_WORD}" for log in dict.fromkeys(logs)]
     # A reason below what has none, as the last line is what people read.
     return sorted(dict.fromkeys(last), key=lambda line: not line.endswith(NO_WORD))
+
+
+def reason(log: Path) -> str:
+    """Last line of the log of a step that ended with an error; of any other, or if there is no log, nothing."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    last = next((line for line in reversed(text.split("\n")) if line.strip()), "")
+    # What has a time was said on the way, and what is indented belongs to a library's warning.
+    return "" if re.match(r"\s|\d{4}-\d\d-\d\d [\d:,]+ [A-Z]+ ", last) else last

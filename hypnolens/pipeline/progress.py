@@ -1,20 +1,25 @@
-"""Where training is: a line a fold, and when all of them will be done, from what lies under ``results/``.
+"""Where training is: what it says beside its checkpoint, and a line a fold for a person, with the time that is left.
 
-Whatever runs the jobs, here or on a cluster, they write the same files: a log, a checkpoint, a history. Only those are
-read. What is planned but has not begun is Snakemake's knowledge, and is not known here.
+Whatever runs the jobs, here or on a cluster, they write the same files. What is planned but has not begun is
+Snakemake's knowledge, and is not known here.
 """
 
 import heapq
-import re
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
 from hypnolens.errors import HypnolensError
-from hypnolens.io.tables import read_rows
-from hypnolens.pipeline.passes import Pass, read_pass
+from hypnolens.io.tables import read_json, read_rows
+from hypnolens.pipeline.jobs import read_benchmark
+from hypnolens.pipeline.logs import reason
+
+PROGRESS = "progress.json"
+"""Name of the file in which a training says how far it is."""
 
 RULES = ("train", "train_published")
 """Rules that train in passes, each with a log a fold; other methods take minutes and have none."""
@@ -24,10 +29,7 @@ RECENT = 5
 
 SILENT_S = (60.0, 1800.0)
 """Silence that says nothing, as files on shared storage appear late, and silence that no training keeps: its state is
-kept every quarter of an hour (`training.SAVE_S`). Between the two, three passes are too long."""
-
-HISTORY = ("seconds", "validation_macro_f1", "best")
-"""Columns of ``history.tsv`` that are read here."""
+kept every quarter of an hour (`training.fold.SAVE_S`). Between the two, three passes are too long."""
 
 COUNTED = {
     "running": "running",
@@ -40,9 +42,6 @@ COUNTED = {
 UNKNOWN = "Runs of which no fold has begun are not known here."
 """What only Snakemake knows."""
 
-_TIMED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
-_GOING_ON = re.compile(r"going on after pass (\d+)")
-
 
 @dataclass(frozen=True)
 class Fold:
@@ -50,48 +49,65 @@ class Fold:
 
     Attributes
     ----------
-    number
-        Number of the fold.
     state
         ``done``, ``running``, ``failed``, ``silent`` (for so long that it was probably killed), or ``waits``.
     made, of
-        Passes made, and made at most (`None` where no pass has ended yet).
+        Passes made, and made at most (`None` before training has said so).
     macro_f1
         Of the validation side: of a fold that is done in the pass that was kept, else in the last one.
-    pass_s
-        Seconds a pass; `None` where no pass has ended yet.
-    left_s
-        Seconds that the passes not yet made take at most; `None` where no pass has ended yet.
+    pass_s, left_s
+        Seconds a pass, and that the passes not yet made take at most; `None` where no pass has ended yet.
     took_s
         Seconds that a fold took that is done, all passes and what was around them.
     silent_s
-        Seconds since the last sign of life: a line of the log, or a state that was kept.
+        Seconds since the last sign of life: something in the log, or in what training says.
     reason
         Last line of the log of a training that ended with an error.
     """
 
-    number: int
     state: str
     made: int = 0
     of: int | None = None
     macro_f1: float | None = None
     pass_s: float | None = None
     left_s: float | None = None
-    took_s: float | None = None
-    silent_s: float | None = None
+    took_s: float = 0.0
+    silent_s: float = 0.0
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Run:
-    """Folds of an experiment on a dataset, in order."""
-
-    dataset: str
-    experiment: str
-    folds: tuple[Fold, ...]
+Runs = dict[str, list[Fold]]
+"""Folds of ``DATASET/EXPERIMENT``, in order."""
 
 
-def read_runs(folder: Path, now: float) -> list[Run]:
+def write_progress(beside: Path, passes: Sequence[Mapping[str, float]], *, made: int, of: int, since: float) -> None:
+    """Say beside its checkpoint how far a training is; the file is replaced in one step.
+
+    What cannot be written is not said: on a full disk it is the checkpoint's own failure that ends the training.
+
+    Parameters
+    ----------
+    beside
+        The checkpoint, which need not be there.
+    passes
+        Rows of the history since this process began: earlier ones were made at another time, perhaps elsewhere.
+    made, of
+        Passes made in all, and at most.
+    since
+        When the pass under way began, in seconds since 1970.
+    """
+    recent, last = [row["seconds"] for row in passes[-RECENT:]], passes[-1] if passes else {}
+    said = {"made": made, "of": of, "pass_s": fmean(recent) if recent else None, "loss": last.get("train_loss")}
+    said |= {"macro_f1": last.get("validation_macro_f1"), "time": since}
+    path = beside.with_name(PROGRESS)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(said) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def read_runs(folder: Path, now: float) -> Runs:
     """What was trained, is trained, and waits, of all runs of which at least one fold has begun.
 
     Parameters
@@ -111,16 +127,17 @@ def read_runs(folder: Path, now: float) -> list[Run]:
         raise HypnolensError(
             f"{folder}: there is no folder results/ in it; name the one in which snakemake was started"
         )
-    runs = []
+    runs = {}
     for table in sorted(results.glob("*/folds.tsv")):
-        n_folds = 1 + max((int(row["fold"]) for row in read_rows(table)), default=-1)
-        for experiment in _begun(table.parent):
-            folds = tuple(_fold(table.parent, experiment, number, now) for number in range(n_folds))
-            runs.append(Run(table.parent.name, experiment, folds))
+        dataset, n_folds = table.parent, 1 + max((int(row["fold"]) for row in read_rows(table)), default=-1)
+        begun = {path.parent.name for rule in RULES for path in dataset.glob(f"logs/{rule}/*/fold-*.log")}
+        begun |= {path.parent.parent.name for path in dataset.glob("*/fold-*/history.tsv")}
+        for run in sorted(begun):
+            runs[f"{dataset.name}/{run}"] = [_fold(dataset, f"{run}/fold-{fold}", now) for fold in range(n_folds)]
     return runs
 
 
-def time_left(runs: Iterable[Run]) -> float | None:
+def time_left(runs: Runs) -> float | None:
     """Seconds until all folds of these runs are done, with as many at once as are running now, as fast as now.
 
     A fold that waits is taken to make as many passes as the run's folds that are done (the median), or else all; one
@@ -129,47 +146,38 @@ def time_left(runs: Iterable[Run]) -> float | None:
     """
     slots: list[float] = []
     waiting: list[float] = []
-    for run in runs:
-        usual = _usual(run.folds)
-        for fold in run.folds:
-            if fold.state == "done":
-                continue
+    for folds in runs.values():
+        done, going = [fold for fold in folds if fold.state == "done"], [fold for fold in folds if fold.state != "done"]
+        # How long a pass is depends on what runs beside it: folds that are done may tell of another time.
+        each = [fold.pass_s for fold in going if fold.pass_s] or [fold.pass_s for fold in done if fold.pass_s]
+        passes = [fold.of for fold in done or going if fold.of]
+        around = [fold.took_s - fold.made * (fold.pass_s or 0.0) for fold in done]
+        for fold in going:
             left = fold.left_s
+            if left is None and not each:
+                return None
             if left is None:
-                if usual is None:
-                    return None
-                passes, each, around = usual
-                left = max(passes - fold.made, 0.0) * each + around
+                left = max(median(passes) - fold.made, 0.0) * fmean(each) + median(around or [0.0])
             (slots if fold.state == "running" else waiting).append(left)
     return makespan(slots or [0.0], waiting)
 
 
-def makespan(slots: Sequence[float], waiting: Sequence[float]) -> float:
-    """Seconds until all is done, if what waits takes in order the place that is free first.
-
-    Parameters
-    ----------
-    slots
-        Seconds until each place is free.
-    waiting
-        Seconds that each of those that wait takes.
-    """
-    free, last = list(slots), max(slots)
+def makespan(slots: Iterable[float], waiting: Iterable[float]) -> float:
+    """Seconds until all is done: until each place is free, and those of what waits, which takes the first in turn."""
+    free = list(slots)
     heapq.heapify(free)
     for seconds in waiting:
-        end = heapq.heappop(free) + seconds
-        heapq.heappush(free, end)
-        last = max(last, end)
-    return last
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)
 
 
-def describe(runs: Sequence[Run], now: float) -> list[str]:
+def describe(runs: Runs, now: float) -> list[str]:
     """Lines for a person: each fold of each run, and all together."""
     if not runs:
         return ["No training has begun."]
     lines = []
-    for run in runs:
-        lines += [f"{run.dataset}/{run.experiment}", *(f"  fold {fold.number}  {_words(fold)}" for fold in run.folds)]
+    for name, folds in runs.items():
+        lines += [name, *(f"  fold {number}  {_words(fold)}" for number, fold in enumerate(folds))]
     return [*lines, "", *_altogether(runs, now)]
 
 
@@ -186,95 +194,45 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d" + f" {hours % 24} h" * (hours % 24 > 0)
 
 
-def _begun(dataset: Path) -> list[str]:
-    """Runs of a dataset of which something was trained in passes."""
-    logs = {path.parent.name for rule in RULES for path in dataset.glob(f"logs/{rule}/*/fold-*.log")}
-    done = {path.parent.parent.name for path in dataset.glob("*/fold-*/history.tsv")}
-    return sorted(logs | done)
-
-
-def _fold(dataset: Path, experiment: str, number: int, now: float) -> Fold:
-    folder, name = dataset / experiment / f"fold-{number}", f"{experiment}/fold-{number}"
-    history = _history(folder)
-    if history:
-        walls = [_rows(dataset / "benchmarks" / rule / f"{name}.tsv") for rule in RULES]
-        return _done(number, history, [row.get("s", "") for rows in walls for row in rows])
-    logs = [path for rule in RULES if (path := dataset / "logs" / rule / f"{name}.log").is_file()]
-    if not logs:
-        return Fold(number, "waits")
-    log = max(logs, key=lambda path: path.stat().st_mtime)
-    signs = [log, folder / "checkpoint.pt", folder / "checkpoint.partial"]
-    silent = max(0.0, now - max(filter(None, map(_changed, signs))))
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return _under_way(number, lines, silent_s=silent, written_s=max(0.0, now - (_changed(log) or now)))
-
-
-def _history(folder: Path) -> list[dict[str, float]]:
-    """Passes of a fold that is done; none of any other. The card is what training writes last."""
-    if not (folder / "model.json").is_file():
-        return []
-    try:
-        return [{key: float(row[key]) for key in HISTORY} for row in _rows(folder / "history.tsv")]
-    except (KeyError, TypeError, ValueError):
-        return []
-
-
-def _done(number: int, history: Sequence[Mapping[str, float]], walls: Sequence[str]) -> Fold:
-    seconds, made = sum(row["seconds"] for row in history), len(history)
-    kept = [row["validation_macro_f1"] for row in history if row["best"]]
-    # The job's own time holds its start, but of a training that went on, the last part only.
-    took = max([seconds, *(float(wall) for wall in walls if wall.replace(".", "", 1).isdigit())])
-    f1 = kept[-1] if kept else None
-    return Fold(number, "done", made=made, of=made, macro_f1=f1, pass_s=seconds / made, took_s=took)
-
-
-def _under_way(number: int, lines: Sequence[str], *, silent_s: float, written_s: float) -> Fold:
-    """A fold that has a log and is not done.
-
-    Parameters
-    ----------
-    number
-        Number of the fold.
-    lines
-        The log.
-    silent_s, written_s
-        Seconds since the last sign of life, and since the last line of the log.
-    """
-    passes = [found for line in lines if (found := read_pass(line))]
-    went_on = [int(words[1]) for line in lines if (words := _GOING_ON.search(line))]
-    # Lines of a training that lives begin with a time; what a library warns of may end in an indented one.
-    reason = lines[-1] if lines and not _TIMED.match(lines[-1]) and not lines[-1].startswith(" ") else ""
-    each = fmean(one.seconds for one in passes[-RECENT:]) if passes else None
-    longest = SILENT_S[1] if each is None else min(max(SILENT_S[0], 3 * each), SILENT_S[1])
-    state = "failed" if reason else "silent" if silent_s > longest else "running"
-    fold = Fold(number, state, made=max(went_on, default=0), silent_s=silent_s, reason=reason)
-    if not passes or each is None:
-        return fold
-    last = passes[-1]
-    left = _left(last, each, written_s if state == "running" else 0.0)
-    return replace(fold, made=last.number, of=last.of, macro_f1=last.macro_f1, pass_s=each, left_s=left)
-
-
-def _left(last: Pass, each: float, since: float) -> float:
-    """Seconds left, some seconds after a pass: the rest of the present one, and all that come after it."""
-    after = last.of - last.number
-    return 0.0 if after == 0 else (after - 1) * each + max(each - since, 0.0)
-
-
-def _usual(folds: Sequence[Fold]) -> tuple[float, float, float] | None:
-    """Passes, seconds a pass and seconds around them of a fold of a run, judged by those that have made some.
-
-    Passes are those of folds that are done; time is that of folds that are not, as it depends on what runs beside them.
-    """
-    done = [fold for fold in folds if fold.state == "done"]
-    going = [fold for fold in folds if fold.state != "done"]
-    each = [fold.pass_s for fold in going if fold.pass_s is not None]
-    each = each or [fold.pass_s for fold in done if fold.pass_s is not None]
-    passes = [fold.of for fold in done or going if fold.of is not None]
-    if not each:
+def _done(dataset: Path, name: str) -> Fold | None:
+    """A fold that is done, `None` of any other. The card is what training writes last."""
+    if not (dataset / name / "model.json").is_file():
         return None
-    around = [fold.took_s - fold.made * fold.pass_s for fold in done if fold.took_s and fold.pass_s]
-    return median(passes), fmean(each), median(around) if around else 0.0
+    try:
+        rows = read_rows(dataset / name / "history.tsv")
+        seconds = [float(row["seconds"]) for row in rows]
+        kept = [float(row["validation_macro_f1"]) for row in rows if float(row["best"])]
+        pass_s, f1 = fmean(seconds), kept[-1] if kept else None
+    except (FileNotFoundError, KeyError, ValueError):
+        return None
+    # The job's own time holds its start, but of a training that went on, the last part only.
+    walls = [job.wall_s for rule in RULES for job in read_benchmark(dataset / f"benchmarks/{rule}/{name}.tsv", rule)]
+    return Fold("done", made=len(rows), of=len(rows), macro_f1=f1, pass_s=pass_s, took_s=max([sum(seconds), *walls]))
+
+
+def _fold(dataset: Path, name: str, now: float) -> Fold:
+    if (done := _done(dataset, name)) is not None:
+        return done
+    logs = [path for rule in RULES if (path := dataset / f"logs/{rule}/{name}.log").is_file()]
+    if not logs:
+        return Fold("waits")
+    sign, log = max((path.stat().st_mtime, path) for path in logs)
+    told = dataset / name / PROGRESS
+    try:
+        said, sign = read_json(told), max(sign, told.stat().st_mtime)
+        known, since = {key: said[key] for key in ("made", "of", "macro_f1", "pass_s")}, said["time"]
+    except (OSError, KeyError, ValueError):
+        known, since = {"pass_s": None}, now
+    silent, each = max(0.0, now - sign), known["pass_s"]
+    longest = SILENT_S[1] if each is None else min(max(SILENT_S[0], 3 * each), SILENT_S[1])
+    why = reason(log)
+    state = "failed" if why else "silent" if silent > longest else "running"
+    left = None
+    if each is not None:
+        # Some of the pass under way is over.
+        gone = min(max(0.0, now - since), each) if state == "running" else 0.0
+        left = max(0.0, (known["of"] - known["made"]) * each - gone)
+    return Fold(state, **known, left_s=left, silent_s=silent, reason=why)
 
 
 def _words(fold: Fold) -> str:
@@ -282,16 +240,16 @@ def _words(fold: Fold) -> str:
         return "waits"
     score = "" if fold.macro_f1 is None else f", validation macro-F1 {fold.macro_f1:.3f}"
     if fold.state == "done":
-        return f"done, {fold.made} passes{score}, took {duration(fold.took_s or 0.0)}"
-    made = f"pass {fold.made} of {fold.of} made{score}" if fold.of else f"in pass {fold.made + 1}"
-    sign = f"last sign of life {duration(fold.silent_s or 0.0)} ago"
+        return f"done, {fold.made} passes{score}, took {duration(fold.took_s)}"
+    made = f"in pass {fold.made + 1}" if fold.left_s is None else f"pass {fold.made} of {fold.of} made{score}"
+    sign = f"last sign of life {duration(fold.silent_s)} ago"
     if fold.state == "running":
         return made + (f", at most {duration(fold.left_s)} left" if fold.left_s is not None else "") + f"; {sign}"
     return f"failed, {made}; {fold.reason}" if fold.state == "failed" else f"silent, {made}; {sign}: was it killed?"
 
 
-def _altogether(runs: Sequence[Run], now: float) -> list[str]:
-    states = [fold.state for run in runs for fold in run.folds]
+def _altogether(runs: Runs, now: float) -> list[str]:
+    states = [fold.state for folds in runs.values() for fold in folds]
     if set(states) == {"done"}:
         return [f"All {len(states)} folds are trained. {UNKNOWN}"]
     running, left = states.count("running"), time_left(runs)
@@ -301,24 +259,5 @@ def _altogether(runs: Sequence[Run], now: float) -> list[str]:
         return [counts, f"Time left for training: not known before a pass of each run has ended. {UNKNOWN}"]
     until = time.strftime("%d %b %H:%M", time.localtime(now + left))
     at_once = f"{running} at once, as now" if running > 1 else "one after the other"
-    return [
-        counts,
-        f"Time left for training: about {duration(left)}, until {until} ({at_once}). It may end sooner (patience:) and "
-        "takes longer beside other work.",
-        UNKNOWN,
-    ]
-
-
-def _changed(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a table; none while it is not there, or not there as a whole."""
-    try:
-        return read_rows(path)
-    except (FileNotFoundError, ValueError):
-        return []
+    about = f"Time left for training: about {duration(left)}, until {until} ({at_once}). It may end sooner (patience:)"
+    return [counts, f"{about} and takes longer beside other work.", UNKNOWN]

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from hypnolens.io.frames import read_texts
-from hypnolens.io.tables import read_json, read_rows
+from hypnolens.io.tables import read_json
 from hypnolens.reports.dataset import anchor, note, show_figure, show_heading, show_table
 from hypnolens.reports.paper_tables import Study
 
@@ -188,8 +188,8 @@ class PaperPage:
             show_table(_pairs(card["experiment"]))
             display(Markdown("Made with (fold 0):"))
             show_table(_pairs(card["made"]))
-            display(Markdown("Run time, summed over the jobs of each rule:"))
-            show_table(_run_time(study.name))
+            display(Markdown("Jobs by rule: seconds in all, median and longest, highest memory in MB, CPU time in s:"))
+            show_table(read_texts(Path("reports") / study.name / "tables" / "jobs.tsv"))
 
         self._per_dataset(say)
         display(Markdown(f"This page was made with:\n\n```\n{self.command}\n```"))
@@ -268,21 +268,3 @@ def _card(study: Study) -> dict[str, Any]:
 
 def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({"key": list(values), "value": [str(value) for value in values.values()]})
-
-
-def _run_time(dataset: str) -> pd.DataFrame:
-    """Jobs, hours and the largest memory of each rule, from Snakemake's benchmark files."""
-    base = Path("results") / dataset / "benchmarks"
-    rows: dict[str, list[tuple[float, float]]] = {}
-    for path in sorted(base.rglob("*.tsv")):
-        rule = path.relative_to(base).parts[0].removesuffix(".tsv")
-        row = read_rows(path)[-1]
-        rows.setdefault(rule, []).append(
-            (float(row["s"]), float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else 0.0)
-        )
-    table = [
-        {"rule": rule, "jobs": len(found), "minutes": f"{sum(s for s, _ in found) / 60:.1f}",
-         "largest memory (MB)": f"{max(m for _, m in found):.0f}"}
-        for rule, found in rows.items()
-    ]  # fmt: skip
-    return pd.DataFrame(table)

@@ -23,7 +23,7 @@ from hypnolens.io.tensors import digest
 from hypnolens.network.devices import pick_device
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import AnyNetwork, Network
-from hypnolens.pipeline.passes import Pass, pass_line
+from hypnolens.pipeline.progress import write_progress
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.stages import STAGES
 from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
@@ -38,6 +38,8 @@ EXPLODED = 100.0
 SAVE_S = 900.0
 """Seconds after which the state is kept in the middle of a pass."""
 
+PASS_MADE = "pass %d of %d in %.1f s, loss %.3f, validation macro-F1 %.3f, at most %.0f s left"
+"""What the log says of a pass, for people: `hypnolens.pipeline.progress` is what programs read."""
 
 SELECTS = {"clean": "validation", "test-selected": "test"}
 """The side of a fold on which the pass that is kept is chosen, by protocol."""
@@ -86,9 +88,9 @@ def train(
     fold
         Number of the fold, which enters the seed.
     checkpoint
-        Where the state after each pass is kept. One of another ``key`` is discarded with a line in the log. When
-        training has ended the file keeps the best network only, so that a step killed before Snakemake saw its
-        outputs repeats nothing.
+        Where the state after each pass is kept, and beside it how far training is (`write_progress`). One of another
+        ``key`` is discarded with a line in the log. When training has ended the file keeps the best network only, so
+        that a step killed before Snakemake saw its outputs repeats nothing.
     key
         See `training_key`.
     name
@@ -124,11 +126,17 @@ def train(
             engine.restore(state)
     history = progress.history
     finished = state is not None and state["finished"]
+    before, since = len(history), time.time()
     bar = tqdm(total=options.passes, initial=len(history), desc=name, unit="pass", disable=None, leave=False)
+
+    def tell() -> None:
+        write_progress(checkpoint, history[before:], made=len(history), of=options.passes, since=since)
 
     def keep() -> None:
         write_checkpoint(checkpoint, {"key": key, "finished": False, "best": best, **engine.state(progress)})
+        tell()
 
+    tell()
     with _asked_to_stop() as asked:
         while not finished and not _enough(history, options):
             began = saved = time.monotonic()
@@ -162,13 +170,13 @@ def train(
             if row["best"]:
                 best = _copy(model)
             history.append(row)
-            progress = Progress(history)
+            progress, since = Progress(history), time.time()
             keep()
             left = (options.passes - number) * float(np.mean([r["seconds"] for r in history]))
             bar.set_postfix_str(f"loss {loss:.3f}, validation macro-F1 {row['validation_macro_f1']:.3f}")
             bar.update()
-            done = Pass(number, options.passes, row["seconds"], loss, row["validation_macro_f1"], left)
-            logger.info("%s: %s", name, pass_line(done))
+            said = (number, options.passes, row["seconds"], loss, row["validation_macro_f1"], left)
+            logger.info(f"%s: {PASS_MADE}", name, *said)
     bar.close()
     if not finished:
         write_checkpoint(checkpoint, {"key": key, "finished": True, "best": best, "progress": vars(Progress(history))})

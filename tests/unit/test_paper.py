@@ -18,7 +18,9 @@ from hypnolens.evaluation.sleep_statistics import agreement_table, statistics_ta
 from hypnolens.evaluation.tables import OVERALL, stage_table
 from hypnolens.evaluation.transitions import transition_table
 from hypnolens.io.frames import read_table
+from hypnolens.io.tables import write_rows
 from hypnolens.pipeline import configuration
+from hypnolens.pipeline.jobs import RULE_COLUMNS, by_rule, read_jobs
 from hypnolens.reports import paper, paper_tables
 from hypnolens.stages import STAGES
 from tests.conftest import ROOT
@@ -317,6 +319,17 @@ def test_published_figures_are_plausible(name, least, greatest):
         assert not table.duplicated(["dataset", "method"]).any() and set(PAPER["dataset"]) == set(table["dataset"])
 
 
+def _benchmarks(folder):
+    """Benchmark files as Snakemake leaves them, and their table: a figure, and a job too short to be seen."""
+    for name, line in {"figures/recordings": "3.5\t210.0\t2.0", "folds": "0.2\t6.0\t0.0"}.items():
+        path = folder / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tmax_rss\tcpu_time\n{line}\n")
+    rows = by_rule(read_jobs(folder, runs=[], recordings=[], n_folds=0))
+    assert [(row["rule"], row["memory_mb"]) for row in rows] == [("figure_recordings", "210.0"), ("folds", "-")]
+    return rows
+
+
 @pytest.mark.parametrize("families", [("main", "selected"), ("yasa",), ("chambon",), ("boosting", "main")])
 def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypatch, families):
     """With the files that the pipeline has for such a dataset, and no others."""
@@ -337,6 +350,8 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
         path = Path("reports/mine") / run / "figures" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         plt.imsave(path, np.zeros((2, 2)))
+    took = _benchmarks(Path("results/mine/benchmarks"))
+    write_rows(Path("reports/mine/tables/jobs.tsv"), RULE_COLUMNS, took)
     # YASA's card knows no side but the test side.
     sides = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
     recordings = {"test": ["d"]} if families[0] == "yasa" else sides
@@ -356,5 +371,10 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     text = "\n".join(part for part in shown if isinstance(part, str))
     assert [title for title in paper.SECTIONS if f">{title}</h2>" not in text] == []
     assert "not run: why" in text and "snakemake --cores 2" in text and "mine: simulated nights." in text
+    # What jobs took, in the words of the report's own table, from the same benchmark files.
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in text.split("<tr>")]
+    begin = rows.index([str(value) for value in took[0].values()])
+    assert rows[begin : begin + 2] == [[str(value) for value in row.values()] for row in took]
+    assert not any(row[:1] == ["figures"] for row in rows)
     n_figures = sum(isinstance(part, bytes) for part in shown)
     assert n_figures == 3 + own + 1

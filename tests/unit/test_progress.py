@@ -1,5 +1,7 @@
-"""Where training is: the line of the log there and back, each state of a fold, and estimates checked by hand."""
+"""Where training is: what it says there and back, each state of a fold, and estimates checked by hand."""
 
+import errno
+import json
 import os
 import re
 import subprocess
@@ -8,25 +10,32 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hypnolens.cli import main
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.pipeline.logs import logged
-from hypnolens.pipeline.passes import Pass, pass_line, read_pass
-from hypnolens.pipeline.progress import RULES, SILENT_S, describe, duration, makespan, read_runs, time_left
+from hypnolens.pipeline.progress import (
+    PROGRESS,
+    RECENT,
+    RULES,
+    SILENT_S,
+    describe,
+    duration,
+    makespan,
+    read_runs,
+    time_left,
+    write_progress,
+)
 from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
 from hypnolens.training.engine import Engine, Options
 from hypnolens.training.fold import SAVE_S, train
 from tests.conftest import ROOT, make_epochs
+from tests.rules.conftest import run_script
 
 NOW = 1.8e9
 STAGES = np.repeat([0, 1, 2, 3, 4], 6)
-
-
-def _line(number, of=10, seconds=20.0, left=None, f1=0.5):
-    done = Pass(number, of, seconds, 1.0, f1, (of - number) * seconds if left is None else left)
-    return f"2026-01-01 10:00:00,000 INFO sim/net fold 0: {pass_line(done)}"
 
 
 def _folds(folder, dataset="sim", n_folds=4):
@@ -37,98 +46,175 @@ def _folds(folder, dataset="sim", n_folds=4):
     return path.parent
 
 
-def _log(dataset, fold, lines, *, age=1.0, run="net", rule="train"):
+def _log(dataset, fold, lines=(), *, age=1.0, run="net", rule="train"):
     path = dataset / "logs" / rule / run / f"fold-{fold}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines))
     os.utime(path, (NOW - age, NOW - age))
 
 
+def _says(dataset, fold, passes, *, of=10, made=None, f1=0.5, age=1.0, run="net", rule="train"):
+    """A training that began before, and made passes of so many seconds; the last ended as long ago as its age says."""
+    _log(dataset, fold, age=age, run=run, rule=rule)
+    checkpoint = dataset / run / f"fold-{fold}" / "checkpoint.pt"
+    rows = [{"seconds": seconds, "train_loss": 1.5, "validation_macro_f1": f1} for seconds in passes]
+    write_progress(checkpoint, rows, made=len(rows) if made is None else made, of=of, since=NOW - age)
+    file = checkpoint.with_name(PROGRESS)
+    os.utime(file, (NOW - age, NOW - age))
+    return file
+
+
 def _done(dataset, fold, *, passes=10, seconds=20.0, around=0.0, run="net"):
     folder = dataset / run / f"fold-{fold}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = [{"pass": n, "validation_macro_f1": n / 100, "best": float(n <= 3), "seconds": seconds}
             for n in range(1, passes + 1)]  # fmt: skip
     pd.DataFrame(rows).to_csv(folder / "history.tsv", sep="\t", index=False)
     (folder / "model.json").write_text("{}")
     benchmark = dataset / "benchmarks" / "train" / run / f"fold-{fold}.tsv"
     benchmark.parent.mkdir(parents=True, exist_ok=True)
-    benchmark.write_text(f"s\th:m:s\n{passes * seconds + around:.2f}\t0:00:01\n")
+    benchmark.write_text(f"s\tmax_rss\tcpu_time\n{passes * seconds + around:.2f}\t1.00\t1.00\n")
+
+
+def _read(folder, now=NOW):
+    """Folds of the one run."""
+    (folds,) = read_runs(folder, now).values()
+    return folds
 
 
 def _states(folder):
-    (run,) = read_runs(folder, NOW)
-    return [fold.state for fold in run.folds]
+    return [fold.state for fold in _read(folder)]
 
 
-@pytest.mark.parametrize(
-    "done",
-    [Pass(3, 60, 17.0, 0.64, 0.731, 969.0), Pass(60, 60, 1234.5, 99.0, 0.0, 0.0), Pass(1, 1, 0.1, 1.5, 1.0, 0.0)],
-)
-def test_the_line_of_a_pass_is_read_back(done):
-    assert read_pass(pass_line(done)) == done
-    assert read_pass(f"2026-11-25 10:25:39,980 INFO a-b/c_d fold 7: {pass_line(done)}\n") == done
+@pytest.mark.parametrize("number, of, seconds, f1", [(3, 60, 17.0, 0.731), (60, 60, 1234.5, 0.0), (1, 1, 0.1, 1.0)])
+def test_what_a_training_says_is_read_back(tmp_path, number, of, seconds, f1):
+    _says(_folds(tmp_path, n_folds=1), 0, [seconds] * number, of=of, f1=f1, age=0.0)
+    (fold,) = _read(tmp_path)
+    assert (fold.made, fold.of, fold.macro_f1) == (number, of, f1)
+    assert fold.pass_s == pytest.approx(seconds) and fold.left_s == pytest.approx((of - number) * seconds)
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["", "pass 3 of 7", "d/e fold 0: going on after pass 3, step 5 of a checkpoint", "WARNING checkpoint discarded",
-     pass_line(Pass(1, 2, 1, 1, 1, 1)) + " and more"],
-)  # fmt: skip
-def test_other_lines_are_no_passes(line):
-    assert read_pass(line) is None
+@pytest.mark.parametrize("text", ["", "{", "[3]", "\0", "{}", '{"made": 3, "of": 7}', None])
+def test_what_cannot_be_read_was_not_said(tmp_path, text):
+    file = _says(_folds(tmp_path, n_folds=1), 0, [20.0])
+    file.unlink() if text is None else file.write_text(text)
+    (fold,) = _read(tmp_path)
+    assert (fold.state, fold.made, fold.left_s) == ("running", 0, None)
 
 
-def _train(folder, dataset, passes):
+def _train(dataset, passes):
     """A training with the log of its step, as the step has it; its history."""
     sides = [[make_epochs(STAGES, name=name, rate=20)] for name in "ab"]
     architecture = Architecture(width=1, dropout=0.0, lstm_layers=1, lstm_hidden=4, head_hidden=(), window=3)
+    checkpoint = dataset / "net" / "fold-0" / "checkpoint.pt"
     with logged(dataset / "logs/train/net/fold-0.log"):
-        _, history = train(
-            *sides, build=lambda: SEResNetBiLSTM(architecture), fold=0, checkpoint=folder / "c.pt", key="k",
+        model, history = train(
+            *sides, build=lambda: SEResNetBiLSTM(architecture), fold=0, checkpoint=checkpoint, key="k",
             options=Options(passes=passes, patience=None, batch_windows=16, stretch=8, torch_threads=1), name="sim/net",
         )  # fmt: skip
-    return history
+    return model, history
 
 
-def test_what_training_writes_is_what_is_read(tmp_path):
+@pytest.fixture
+def said(monkeypatch):
+    """All that trainings say, in order."""
+    lines = []
+
+    def write(checkpoint, *args, **kwargs):
+        write_progress(checkpoint, *args, **kwargs)
+        lines.append(json.loads(checkpoint.with_name(PROGRESS).read_text()))
+
+    monkeypatch.setattr("hypnolens.training.fold.write_progress", write)
+    return lines
+
+
+def test_what_training_writes_is_what_is_read(tmp_path, said):
     dataset = _folds(tmp_path, n_folds=1)
-    history = _train(tmp_path, dataset, 3)
-    log = dataset / "logs/train/net/fold-0.log"
-    found = [each for line in log.read_text().splitlines() if (each := read_pass(line))]
-    assert [(each.number, each.of) for each in found] == [(1, 3), (2, 3), (3, 3)]
-    for each, row in zip(found, history, strict=True):
-        assert each.macro_f1 == pytest.approx(row["validation_macro_f1"], abs=6e-4)
-        assert each.loss == pytest.approx(row["train_loss"], abs=6e-4)
-        assert each.seconds == pytest.approx(row["seconds"], abs=0.051)
-    (run,) = read_runs(tmp_path, log.stat().st_mtime)
-    assert run.folds[0].made == 3 and run.folds[0].left_s == 0.0 and run.folds[0].state == "running"
+    _, history = _train(dataset, 3)
+    assert [(one["made"], one["of"]) for one in said] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert said[0]["pass_s"] is said[0]["loss"] is said[0]["macro_f1"] is None
+    for number, (one, row) in enumerate(zip(said[1:], history, strict=True), start=1):
+        assert (one["macro_f1"], one["loss"]) == (row["validation_macro_f1"], row["train_loss"])
+        assert one["pass_s"] == pytest.approx(np.mean([row["seconds"] for row in history[:number]]))
+    (fold,) = _read(tmp_path, (dataset / "net/fold-0" / PROGRESS).stat().st_mtime)
+    assert (fold.made, fold.left_s, fold.state) == (3, 0.0, "running")
+    assert fold.macro_f1 == history[-1]["validation_macro_f1"]
+    # People read the log.
+    log = (dataset / "logs/train/net/fold-0.log").read_text()
+    form = r": pass (\d) of 3 in \d+\.\d s, loss (\S+), validation macro-F1 (\S+), at most \d+ s left$"
+    rows = [(f"{row['pass']}", f"{row['train_loss']:.3f}", f"{row['validation_macro_f1']:.3f}") for row in history]
+    assert re.findall(form, log, flags=re.M) == rows
+
+
+def test_a_state_that_is_kept_within_a_pass_is_told_too(tmp_path, said, monkeypatch):
+    monkeypatch.setattr("hypnolens.training.fold.SAVE_S", 0.0)
+    _train(_folds(tmp_path, n_folds=1), 2)
+    assert [one["made"] for one in said] == sorted(one["made"] for one in said)
+    within = [one for one in said if one["made"] == 1]
+    assert len(within) > 2 and all(one == within[0] for one in within)  # the pass under way began when it began
+
+
+def _full(monkeypatch, file):
+    def write_text(path, *args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", write_text)
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [_full, lambda _, file: file.mkdir(parents=True), lambda _, file: file.with_suffix(".partial").mkdir(parents=True)],
+    ids=["full disk", "folder", "folder for a part"],
+)
+def test_a_training_that_cannot_say_where_it_is_ends_with_the_same_bits(tmp_path, monkeypatch, obstacle):
+    model, history = _train(_folds(tmp_path / "a", n_folds=1), 2)
+    dataset = _folds(tmp_path / "b", n_folds=1)
+    obstacle(monkeypatch, dataset / "net/fold-0" / PROGRESS)
+    mute, same = _train(dataset, 2)
+    assert not (dataset / "net/fold-0" / PROGRESS).is_file()
+    for first, second in zip(model.state_dict().values(), mute.state_dict().values(), strict=True):
+        assert torch.equal(first, second)
+    assert [row["train_loss"] for row in same] == [row["train_loss"] for row in history]
 
 
 def test_a_training_that_goes_on_is_in_the_pass_after_its_checkpoints(tmp_path, monkeypatch):
     dataset = _folds(tmp_path, n_folds=1)
     monkeypatch.setattr("hypnolens.training.fold._enough", lambda history, options: len(history) >= 2)
-    _train(tmp_path, dataset, 5)
-    state = read_checkpoint(tmp_path / "c.pt", "k", "sim/net")
-    write_checkpoint(tmp_path / "c.pt", {**state, "finished": False})
+    _train(dataset, 5)
+    checkpoint = dataset / "net/fold-0/checkpoint.pt"
+    write_checkpoint(checkpoint, {**read_checkpoint(checkpoint, "k", "sim/net"), "finished": False})
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Engine, "restore", killed)
+    monkeypatch.setattr("hypnolens.training.fold._enough", lambda history, options: False)
+    monkeypatch.setattr(Engine, "one_pass", killed)
+    monkeypatch.setattr(Engine, "restore", lambda *args: None)
     with pytest.raises(KeyboardInterrupt):
-        _train(tmp_path, dataset, 5)
-    log = dataset / "logs/train/net/fold-0.log"
-    (run,) = read_runs(tmp_path, log.stat().st_mtime)
-    assert (run.folds[0].state, run.folds[0].made, run.folds[0].of) == ("running", 2, None)
-    assert "in pass 3" in describe([run], NOW)[1]
+        _train(dataset, 5)
+    (fold,) = _read(tmp_path, (dataset / "net/fold-0" / PROGRESS).stat().st_mtime)
+    assert (fold.state, fold.made, fold.of, fold.pass_s) == ("running", 2, 5, None)
+    assert "in pass 3" in describe({"sim/net": [fold]}, NOW)[1]
+
+
+def test_a_step_that_begins_takes_back_what_an_earlier_one_said(tmp_path):
+    """Reading may take minutes, in which a pass of seconds would look silent, and a training made anew nearly done."""
+    dataset = _folds(tmp_path, n_folds=1)
+    file = _says(dataset, 0, [20.0] * 10)
+    checkpoint = str(file.with_name("checkpoint.pt"))
+    params = {"experiment": {"passes": 7}, "checkpoint": checkpoint, "epochs": str(tmp_path)}
+    folds = {"folds": str(tmp_path / "gone.tsv")}
+    with pytest.raises(FileNotFoundError):
+        run_script("train", tmp_path, input=folds, params=params, wildcards={"fold": "0"})
+    (fold,) = _read(tmp_path)
+    assert (fold.made, fold.of, fold.pass_s) == (0, 7, None)
 
 
 def test_each_state_of_a_fold(tmp_path):
     dataset = _folds(tmp_path, n_folds=5)
     _done(dataset, 0)
-    _log(dataset, 1, [_line(1), _line(2, f1=0.25)], age=5.0)
-    _log(dataset, 2, [_line(1)], age=61.0)  # three passes are 60 s
+    _says(dataset, 1, [20.0, 20.0], f1=0.25, age=5.0)
+    _says(dataset, 2, [20.0], age=61.0)  # three passes are 60 s
     with pytest.raises(SystemExit), logged(dataset / "logs/train/net/fold-3.log") as log:
         log.info("begun")
         raise RecordingError("a", "is empty", "delete it")
@@ -143,25 +229,22 @@ def test_each_state_of_a_fold(tmp_path):
     assert "1 of 5 folds trained, 1 running, 1 waiting, 1 failed" in lines[7]
 
 
-@pytest.mark.parametrize("sign", ["checkpoint.pt", "checkpoint.partial"])
-def test_a_state_that_is_kept_is_a_sign_of_life_and_a_pass_of_minutes_may_be_silent(tmp_path, sign):
+@pytest.mark.parametrize("sign", ["net/fold-0/progress.json", "logs/train/net/fold-0.log"])
+def test_a_file_that_is_written_is_a_sign_of_life_and_a_pass_of_minutes_may_be_silent(tmp_path, sign):
     dataset = _folds(tmp_path, n_folds=1)
-    _log(dataset, 0, [_line(1, seconds=7200.0)], age=7000.0)
+    _says(dataset, 0, [7200.0], age=7000.0)
     assert _states(tmp_path) == ["silent"]
-    kept = dataset / "net" / "fold-0" / sign
-    kept.parent.mkdir(parents=True)
-    kept.write_bytes(b"")
-    os.utime(kept, (NOW - 800.0, NOW - 800.0))
-    (run,) = read_runs(tmp_path, NOW)
-    assert run.folds[0].state == "running" and run.folds[0].silent_s == pytest.approx(800.0)
+    os.utime(dataset / sign, (NOW - 800.0, NOW - 800.0))
+    (fold,) = _read(tmp_path)
+    assert fold.state == "running" and fold.silent_s == pytest.approx(800.0)
     # Nine passes are left, 7,000 s of the first of them gone.
-    assert run.folds[0].left_s == pytest.approx(9 * 7200 - 7000)
+    assert fold.left_s == pytest.approx(9 * 7200 - 7000)
 
 
 def test_before_its_first_pass_a_training_is_silent_for_as_long_as_it_keeps_nothing(tmp_path):
     dataset = _folds(tmp_path, n_folds=2)
     _log(dataset, 0, ["2026-01-01 10:00:00,000 WARNING w.py:1: UserWarning: slow", "  torch.f()"], age=SILENT_S[1] - 1)
-    _log(dataset, 1, [], age=SILENT_S[1] + 1)
+    _log(dataset, 1, age=SILENT_S[1] + 1)
     assert _states(tmp_path) == ["running", "silent"]
     assert SILENT_S[1] > 1.5 * SAVE_S
     assert "not known before a pass" in describe(read_runs(tmp_path, NOW), NOW)[-1]
@@ -170,7 +253,7 @@ def test_before_its_first_pass_a_training_is_silent_for_as_long_as_it_keeps_noth
 def test_time_left_of_two_at_once(tmp_path):
     dataset = _folds(tmp_path, n_folds=5)
     for fold in (0, 1):
-        _log(dataset, fold, [_line(n) for n in range(1, 6 + fold)], age=0.0)  # 100 s and 80 s left
+        _says(dataset, fold, [20.0] * (5 + fold), age=0.0)  # 100 s and 80 s left
     # Fold 2 begins after 80 s and takes 200 s, fold 3 after 100 s, fold 4 after 280 s.
     assert time_left(read_runs(tmp_path, NOW)) == pytest.approx(480.0)
 
@@ -179,20 +262,20 @@ def test_folds_that_wait_stop_as_early_as_those_that_are_done_and_start_as_slowl
     dataset = _folds(tmp_path, n_folds=3)
     _done(dataset, 0, passes=4, seconds=10.0, around=5.0)
     assert time_left(read_runs(tmp_path, NOW)) == pytest.approx(2 * 45.0)  # one after the other
-    _log(dataset, 1, [_line(1, seconds=30.0)], age=0.0)  # slower now
+    _says(dataset, 1, [30.0], age=0.0)  # slower now
     assert time_left(read_runs(tmp_path, NOW)) == pytest.approx(9 * 30.0 + 4 * 30.0 + 5.0)
 
 
 def test_only_recent_passes_say_how_fast_it_is_now(tmp_path):
     dataset = _folds(tmp_path, n_folds=1)
-    _log(dataset, 0, [_line(n, of=20, seconds=100.0 if n < 6 else 10.0) for n in range(1, 11)], age=0.0)
+    _says(dataset, 0, [100.0] * 5 + [10.0] * RECENT, of=20, age=0.0)
     assert time_left(read_runs(tmp_path, NOW)) == pytest.approx(100.0)
 
 
 def test_a_fold_that_went_on_has_its_checkpoints_passes_behind_it(tmp_path):
     dataset = _folds(tmp_path, n_folds=2)
     _done(dataset, 0)
-    _log(dataset, 1, ["2026-01-01 10:00:00,000 INFO x: going on after pass 7, step 2 of a checkpoint"], age=0.0)
+    _says(dataset, 1, [], made=7, age=0.0)
     assert time_left(read_runs(tmp_path, NOW)) == pytest.approx(3 * 20.0)
 
 
@@ -201,8 +284,8 @@ def test_runs_of_which_nothing_has_begun_are_not_there_and_others_are(tmp_path):
         dataset = _folds(tmp_path, name, n_folds=2)
     assert describe(read_runs(tmp_path, NOW), NOW) == ["No training has begun."]
     _done(dataset, 0, run="one")
-    _log(dataset, 1, [_line(2)], run="two", rule="train_published", age=0.0)
-    assert [(run.dataset, run.experiment) for run in read_runs(tmp_path, NOW)] == [("other", "one"), ("other", "two")]
+    _says(dataset, 1, [20.0], run="two", rule="train_published", age=0.0)
+    assert list(read_runs(tmp_path, NOW)) == ["other/one", "other/two"]
 
 
 def test_all_done_is_said(tmp_path):
@@ -221,7 +304,7 @@ def test_a_fold_whose_history_cannot_be_read_is_not_done(tmp_path, history):
     dataset = _folds(tmp_path, n_folds=1)
     _done(dataset, 0)
     (dataset / "net/fold-0/history.tsv").write_text(history)
-    _log(dataset, 0, [_line(1)])
+    _says(dataset, 0, [20.0])
     assert _states(tmp_path) == ["running"]
 
 

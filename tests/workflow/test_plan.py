@@ -257,7 +257,7 @@ def test_a_changed_key_reruns_what_reads_it(finished, change, reruns, keeps):
         ("hypnolens/recordings/quality.py", {"epochs", "train", "report"}),
         ("workflow/scripts/tables.py", {"tables", "jobs", "report", "paper", "all"}),
         ("hypnolens/pipeline/logs.py", set()),
-        ("hypnolens/pipeline/passes.py", set()),
+        ("hypnolens/pipeline/progress.py", set()),
     ],
 )
 def test_a_change_of_code_reruns_what_runs_it(finished, tmp_path, file, rerun):

@@ -88,7 +88,9 @@ rule report:
 rule paper:
     input:
         tables=each(
-            "reports/{dataset}/tables/{table}.tsv", dataset=PLAN.runnable, table=("families", "paired", "optimism")
+            "reports/{dataset}/tables/{table}.tsv",
+            dataset=PLAN.runnable,
+            table=("families", "paired", "optimism", "jobs"),
         ),
         costs=ask(PLAN.cost_tables),
         shown=each(

@@ -1,5 +1,6 @@
 """Train the network of one fold."""
 
+import time
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypnolens.network.cards import card_of
 from hypnolens.network.files import write_model
 from hypnolens.network.training_range import training_range_of
 from hypnolens.pipeline.logs import logged
+from hypnolens.pipeline.progress import write_progress
 from hypnolens.pipeline.provenance import record
 from hypnolens.recordings.epochs import read_epochs
 from hypnolens.recordings.normalisation import normalise
@@ -18,7 +20,10 @@ from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
-    folder = Path(snakemake.params.epochs)
+    folder, checkpoint = Path(snakemake.params.epochs), Path(snakemake.params.checkpoint)
+    options = options_of(experiment)
+    # What an earlier training said is no longer so, and reading takes its time.
+    write_progress(checkpoint, [], made=0, of=options.passes, since=time.time())
     recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
     raw = [
         [read_epochs(folder / f"{name}.safetensors", mapped=True) for name in recordings[split]]
@@ -29,9 +34,9 @@ with logged(snakemake.log[0]):
     model, history = train(
         *sides,
         build=partial(import_module(snakemake.params.networks).build, experiment, rate),
-        options=options_of(experiment),
+        options=options,
         fold=int(wildcards.fold),
-        checkpoint=Path(snakemake.params.checkpoint),
+        checkpoint=checkpoint,
         key=training_key(experiment, int(wildcards.fold), snakemake.params.code, sides),
         name=f"{wildcards.dataset}/{wildcards.experiment} fold {wildcards.fold}",
     )
