@@ -1,7 +1,6 @@
 """What made a result: a hash of the code that a step runs, and a record of versions, commit and machine."""
 
 import ast
-import hashlib
 import os
 import platform
 import subprocess
@@ -12,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hypnolens import __version__
+from hypnolens.io.checksums import sha256_of_parts
 
 # Neither can change a result: an edit to them must not retrain forty folds.
 WITHOUT_EFFECT = {"hypnolens", "hypnolens.pipeline.logs", "hypnolens.errors", "hypnolens.pipeline.passes"}
@@ -39,10 +39,9 @@ def code_version(root: Path, script: str, *more: str) -> str:
     str
         Twelve hexadecimal digits.
     """
-    digest = hashlib.sha256()
-    for path in sorted(sources(root, script, *more)):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _bytes(path) + b"\0")
-    return digest.hexdigest()[:12]
+    files = sorted(sources(root, script, *more))
+    parts = (path.relative_to(root).as_posix().encode() + b"\0" + _bytes(path) + b"\0" for path in files)
+    return sha256_of_parts(parts)[:12]
 
 
 def sources(root: Path, script: str, *more: str) -> set[Path]:

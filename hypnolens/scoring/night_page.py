@@ -8,7 +8,6 @@ and no request can leave the page.
 
 import base64
 import gzip
-import hashlib
 import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from scipy.fft import rfft
 from scipy.signal.windows import hann
 
 from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
+from hypnolens.io.checksums import sha256
 from hypnolens.plots.colours import HYPNOGRAM_ORDER, STAGE_COLOURS
 from hypnolens.recordings.extraction import resample
 from hypnolens.scoring.night_statistics import LATENCIES, names, statistics_of, unit, with_latencies
@@ -585,7 +585,7 @@ def _packed(content: bytes) -> str:
 
 def _hash(text: str) -> str:
     """Hash of a script or style, as a Content Security Policy wants it."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+    return f"sha256-{base64.b64encode(bytes.fromhex(sha256(text.encode()))).decode('ascii')}"
 
 
 def _template(name: str) -> str:
