@@ -3,8 +3,8 @@
 What may be secret in an address goes to the server and nowhere else: no text of an exception of the HTTP library, which
 would name the address, and no page that a server sends in place of a file is ever written.
 
-Trying again is not left to urllib3's `Retry`, which ends where a file begins: none that stalls, breaks off or has other
-bytes would be asked for again. It also does not wait before the second try, and writes addresses to its log.
+urllib3's `Retry` cannot try again for us: it ends where a body begins, and so would ask again for no file that stalls,
+breaks off or has other bytes. It also does not wait before the second try, and writes addresses to the log.
 """
 
 import csv
@@ -79,11 +79,9 @@ def fetch_files(
     remedy: str,
     patience: Patience,
 ) -> None:
-    """Fetch the files of a recording; each gets its final name when all are there and verified.
+    """Fetch the files of a recording that are not there and right; each gets its final name when all are verified.
 
-    Until then they lie in a hidden folder beside it, where a later call finds what was verified, so that
-    a failure loses no more than the file that was being fetched. A file that has its final name and is verified is left
-    as it is.
+    Until then they lie in a hidden folder beside it, where a later call finds them: a failure loses one file.
 
     Parameters
     ----------
@@ -93,10 +91,8 @@ def fetch_files(
         Where each file is, in order of preference, and its final path.
     source
         Table to write: from where each file came, its checksum and its size.
-    recording, remedy
-        For the error message.
-    patience
-        How often and how long to try.
+    recording, remedy, patience
+        For the error message; how often and how long to try.
 
     Raises
     ------
@@ -109,7 +105,9 @@ def fetch_files(
         waiting.mkdir(parents=True, exist_ok=True)
         rows = _rows(record) | _rows(source)
         for name, checksum in files.items():
-            here = next((path for path in (targets[name], waiting / name) if _is(path, checksum)), None)
+            here = next(
+                (path for path in (targets[name], waiting / name) if _checksum(path, checksum) == checksum), None
+            )
             if here:
                 logger.info("%s is here and verified", here)
                 fetched = rows.get(name, {}).get("address") or "not recorded"
@@ -140,14 +138,8 @@ def get_json(address: str, *, name: str, remedy: str, patience: Patience) -> Any
     RecordingError
         It cannot be had, or is no JSON; ``name`` begins the message.
     """
-
-    def get() -> Any:
-        response = requests.get(address, timeout=(CONNECT_S, patience.timeout_s))
-        response.raise_for_status()
-        return response.json()
-
     try:
-        return _tried(get, address, Address(address, address), patience)
+        return _tried(lambda: _get(address, patience.timeout_s).json(), address, Address(address, address), patience)
     except _Failure as failure:
         raise RecordingError(name, f"{address} {failure}", remedy) from None
 
@@ -166,10 +158,16 @@ def _fetch(path: Path, checksum: str, addresses: Sequence[Address], patience: Pa
     raise _Failure(f"{path.name} could not be fetched: {', '.join(reasons)}")
 
 
+def _get(url: str, timeout_s: float) -> requests.Response:
+    response = requests.get(url, stream=True, timeout=(CONNECT_S, timeout_s))
+    response.raise_for_status()
+    return response
+
+
 def _tried(call: Callable[[], T], what: str, address: Address, patience: Patience) -> T:
-    """Call until a try succeeds, or another would fail in the same way, or there is none left; then raise `_Failure`."""
+    """Call until a try succeeds; raise `_Failure` when there is none left, or another would fail in the same way."""
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its warnings name addresses
-    words, times, wait_s = "", 0, patience.wait_s
+    words, times = "", 0
     for number in range(1, patience.attempts + 1):
         try:
             return call()
@@ -180,22 +178,19 @@ def _tried(call: Callable[[], T], what: str, address: Address, patience: Patienc
         logger.warning("%s %s (try %d of %d)", what, words, number, patience.attempts)
         if times >= failure.lasts or number == patience.attempts:
             break
-        time.sleep(wait_s * random.uniform(0.7, 1.3))  # jobs that failed together must not come back together
-        wait_s *= 2
+        # Jobs that failed together must not come back together.
+        time.sleep(patience.wait_s * 2 ** (number - 1) * random.uniform(0.7, 1.3))
     raise failure
 
 
 def _download(path: Path, checksum: str, address: Address, timeout_s: float) -> None:
     """Download a file beside its path, where it lies when it is verified and on the disk."""
-    part, host = path.with_name(f"{path.name}.part"), urlsplit(address.shown).netloc
+    name, host = path.name, urlsplit(address.shown).netloc
+    part = path.with_name(f"{name}.part")
     begun = said = now = time.monotonic()
     done = 0
     try:
-        with (
-            requests.get(address.url, stream=True, timeout=(CONNECT_S, timeout_s)) as response,
-            part.open("wb") as file,
-        ):
-            response.raise_for_status()
+        with _get(address.url, timeout_s) as response, part.open("wb") as file:
             if "html" in response.headers.get("content-type", ""):
                 raise _Failure(f"sent a web page in place of the file{_about_token(address)}", lasts=1)
             total = int(response.headers.get("content-length", 0))
@@ -206,15 +201,13 @@ def _download(path: Path, checksum: str, address: Address, timeout_s: float) -> 
                     raise _Failure(f"sent less than {SLOWEST} bytes a second")
                 if now - said > 10:
                     said = now
-                    logger.info(
-                        "%s: %.1f of %.1f MB in %.0f s, %s", path.name, done / 1e6, total / 1e6, now - begun, host
-                    )
+                    logger.info("%s: %.1f of %.1f MB in %.0f s, %s", name, done / 1e6, total / 1e6, now - begun, host)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it has a name that is believed
         if (found := _checksum(part, checksum)) != checksum:
             raise _Failure(f"sent other bytes ({found}, expected {checksum})", lasts=2)
         part.replace(path)
-        logger.info("%s: verified, %.1f MB in %.1f s, %s", path.name, done / 1e6, now - begun, host)
+        logger.info("%s: verified, %.1f MB in %.1f s, %s", name, done / 1e6, now - begun, host)
     finally:
         part.unlink(missing_ok=True)  # a secret may stand in it, and what it holds is room for the log
 
@@ -257,13 +250,10 @@ def _rows(table: Path) -> dict[str, dict[str, str]]:
         return {}
 
 
-def _is(path: Path, checksum: str) -> bool:
-    return path.is_file() and _checksum(path, checksum) == checksum
-
-
 def _checksum(path: Path, like: str) -> str:
+    """Checksum of a file by the algorithm of another checksum; empty if there is no file."""
     algorithm = like.partition(":")[0]
-    return f"{algorithm}:{digest_of_file(path, algorithm)}"
+    return f"{algorithm}:{digest_of_file(path, algorithm)}" if path.is_file() else ""
 
 
 def _about_token(address: Address) -> str:
