@@ -201,13 +201,15 @@ def _download(path: Path, checksum: str, address: Address, timeout_s: float) -> 
                     raise _Failure(f"sent less than {SLOWEST} bytes a second")
                 if now - said > 10:
                     said = now
-                    logger.info("%s: %.1f of %.1f MB in %.0f s, %s", name, done / 1e6, total / 1e6, now - begun, host)
+                    logger.info(
+                        "%s: %.1f of %.1f MB in %.0f s from %s", name, done / 1e6, total / 1e6, now - begun, host
+                    )
             file.flush()
             os.fsync(file.fileno())  # on the disk before it has a name that is believed
         if (found := _checksum(part, checksum)) != checksum:
             raise _Failure(f"sent other bytes ({found}, expected {checksum})", lasts=2)
         part.replace(path)
-        logger.info("%s: verified, %.1f MB in %.1f s, %s", name, done / 1e6, now - begun, host)
+        logger.info("%s: %.1f MB verified in %.1f s from %s", name, done / 1e6, now - begun, host)
     finally:
         part.unlink(missing_ok=True)  # a secret may stand in it, and what it holds is room for the log
 
