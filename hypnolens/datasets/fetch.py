@@ -2,28 +2,34 @@
 
 What may be secret in an address goes to the server and nowhere else: no text of an exception of the HTTP library, which
 would name the address, and no page that a server sends in place of a file is ever written.
+
+urllib3's `Retry` cannot try again for us: it ends where a body begins, and so would ask again for no file that stalls,
+breaks off or has other bytes. It also does not wait before the second try, and writes addresses to the log.
 """
 
 import csv
 import logging
+import math
 import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-import pooch
 import requests
-import urllib3
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from hypnolens.errors import RecordingError
+from hypnolens.io.checksums import digest_of_file
 from hypnolens.io.tables import read_rows, write_rows
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CONNECT_S = 20
 CHUNK = 1024
@@ -54,25 +60,13 @@ class Patience(NamedTuple):
         """From the ``download`` section of the configuration."""
         return cls(*(options[key] for key in cls._fields))
 
-    def tries(self) -> Iterator[int]:
-        """Count tries from 1, waiting longer before each later one."""
-        for number in range(1, self.attempts + 1):
-            if number > 1:
-                # Jobs that failed together must not come back together.
-                time.sleep(self.wait_s * 2 ** (number - 2) * random.uniform(0.7, 1.3))
-            yield number
-
 
 class _Failure(Exception):
-    """Why a try failed, in words that may be written, and whether another try would fail in the same way."""
+    """Why a try failed, in words that may be written; ``lasts`` times in a row the same words are how it is."""
 
-    def __init__(self, words: str, *, for_good: bool = False) -> None:
+    def __init__(self, words: str, lasts: float = math.inf) -> None:
         super().__init__(words)
-        self.for_good = for_good
-
-
-class _Stubborn(_Failure):
-    """What may be an accident once, and the same twice is how it is: other bytes, or nobody there."""
+        self.lasts = lasts
 
 
 def fetch_files(
@@ -85,11 +79,9 @@ def fetch_files(
     remedy: str,
     patience: Patience,
 ) -> None:
-    """Fetch the files of a recording; each gets its final name when all are there and verified.
+    """Fetch the files of a recording that are not there and right; each gets its final name when all are verified.
 
-    Until then they lie in a hidden folder beside it, where a later call finds what was verified, so that
-    a failure loses no more than the file that was being fetched. A file that has its final name and is verified is left
-    as it is.
+    Until then they lie in a hidden folder beside it, where a later call finds them: a failure loses one file.
 
     Parameters
     ----------
@@ -99,10 +91,8 @@ def fetch_files(
         Where each file is, in order of preference, and its final path.
     source
         Table to write: from where each file came, its checksum and its size.
-    recording, remedy
-        For the error message.
-    patience
-        How often and how long to try.
+    recording, remedy, patience
+        For the error message; how often and how long to try.
 
     Raises
     ------
@@ -111,24 +101,21 @@ def fetch_files(
     """
     waiting = source.parent / f".{recording}.partial"
     record = waiting / "source.tsv"
-    part = None
     try:
         waiting.mkdir(parents=True, exist_ok=True)
         rows = _rows(record) | _rows(source)
         for name, checksum in files.items():
-            here = next((path for path in (targets[name], waiting / name) if _is(path, checksum)), None)
+            here = next(
+                (path for path in (targets[name], waiting / name) if _checksum(path, checksum) == checksum), None
+            )
             if here:
                 logger.info("%s is here and verified", here)
                 fetched = rows.get(name, {}).get("address") or "not recorded"
-                size = here.stat().st_size
             else:
-                part = waiting / f"{name}.part"
-                fetched = _fetch(part, checksum, addresses[name], recording=recording, remedy=remedy, patience=patience)
-                with part.open("rb") as file:
-                    os.fsync(file.fileno())  # on the disk before it has a name that is believed
-                    size = os.fstat(file.fileno()).st_size
-                part.replace(waiting / name)
-            rows[name] = {"file": name, "address": fetched, "checksum": checksum, "bytes": str(size)}
+                here = waiting / name
+                fetched = _fetch(here, checksum, addresses[name], patience)
+            size = str(here.stat().st_size)
+            rows[name] = {"file": name, "address": fetched, "checksum": checksum, "bytes": size}
             write_rows(record, COLUMNS, [rows[name] for name in files if name in rows])
         for name, target in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,9 +123,9 @@ def fetch_files(
                 (waiting / name).replace(target)
         record.replace(source)
         shutil.rmtree(waiting)
+    except _Failure as failure:
+        raise RecordingError(recording, str(failure), remedy) from None
     except OSError as error:
-        if part:
-            part.unlink(missing_ok=True)  # what it holds is room for the log, at least
         what = f"{' and '.join(files)} cannot be written below {source.parent} ({error.strerror})"
         raise RecordingError(recording, what, "make room or give yourself permission there, and run again") from None
 
@@ -151,103 +138,110 @@ def get_json(address: str, *, name: str, remedy: str, patience: Patience) -> Any
     RecordingError
         It cannot be had, or is no JSON; ``name`` begins the message.
     """
-
-    def get() -> Any:
-        response = requests.get(address, timeout=(CONNECT_S, patience.timeout_s))
-        response.raise_for_status()
-        return response.json()
-
-    words = ""
-    for number in patience.tries():
-        try:
-            return _worded(get, Address(address, address), patience.timeout_s)
-        except _Failure as failure:
-            before, words = words, str(failure)
-            logger.warning("%s %s (try %d of %d)", address, words, number, patience.attempts)
-            if failure.for_good or (isinstance(failure, _Stubborn) and words == before):
-                break
-    raise RecordingError(name, f"{address} {words}", remedy)
+    try:
+        return _tried(lambda: _get(address, patience.timeout_s).json(), address, Address(address, address), patience)
+    except _Failure as failure:
+        raise RecordingError(name, f"{address} {failure}", remedy) from None
 
 
-def _fetch(
-    part: Path, checksum: str, addresses: Sequence[Address], *, recording: str, remedy: str, patience: Patience
-) -> str:
-    """Fetch one file to ``part``; returns the first address that has it right, as it may be shown."""
-    name = part.name.removesuffix(".part")
+def _fetch(path: Path, checksum: str, addresses: Sequence[Address], patience: Patience) -> str:
+    """Fetch one file; returns the first address that has it right, as it may be shown."""
     reasons = []
     for address in addresses:
         host = urlsplit(address.shown).netloc
-        words = ""
-        for number in patience.tries():
-            try:
-                _worded(partial(_download, address, part, checksum, patience.timeout_s), address, patience.timeout_s)
-                return address.shown
-            except _Failure as failure:
-                part.unlink(missing_ok=True)
-                before, words = words, f"{host} {failure}"
-                logger.warning("%s: %s (try %d of %d)", name, words, number, patience.attempts)
-                if failure.for_good or (isinstance(failure, _Stubborn) and words == before):
-                    break
-        reasons.append(words)
-    raise RecordingError(recording, f"{name} could not be fetched: {', '.join(reasons)}", remedy)
+        download = partial(_download, path, checksum, address, patience.timeout_s)
+        try:
+            _tried(download, f"{path.name}: {host}", address, patience)
+            return address.shown
+        except _Failure as failure:
+            reasons.append(f"{host} {failure}")
+    raise _Failure(f"{path.name} could not be fetched: {', '.join(reasons)}")
 
 
-def _download(address: Address, part: Path, checksum: str, timeout_s: float) -> None:
-    def look(response: requests.Response, **_: Any) -> None:
-        """Refuse a page that is sent in place of a file before a byte of it is written."""
-        if response.ok and not response.is_redirect and "html" in response.headers.get("content-type", ""):
-            raise _Failure(f"sent a web page in place of the file{_about_token(address)}", for_good=True)
-
-    progress = _Progress(part.name.removesuffix(".part"), urlsplit(address.shown).netloc, 5 * timeout_s)
-    download = pooch.HTTPDownloader(
-        timeout=(CONNECT_S, timeout_s), chunk_size=CHUNK, progressbar=progress, hooks={"response": look}
-    )
-    download(address.url, str(part), None)
-    found = _checksum(part, checksum)
-    if found != checksum:
-        raise _Stubborn(f"sent other bytes ({found}, expected {checksum})")
-    progress.say("verified")
+def _get(url: str, timeout_s: float) -> requests.Response:
+    response = requests.get(url, stream=True, timeout=(CONNECT_S, timeout_s))
+    response.raise_for_status()
+    return response
 
 
-def _worded(call: Callable[[], Any], address: Address, timeout_s: float) -> Any:
-    """Call, and turn whatever the HTTP library raises into words without addresses."""
+def _tried(call: Callable[[], T], what: str, address: Address, patience: Patience) -> T:
+    """Call until a try succeeds; raise `_Failure` when there is none left, or another would fail in the same way."""
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its warnings name addresses
+    words, times = "", 0
+    for number in range(1, patience.attempts + 1):
+        try:
+            return call()
+        except Exception as error:
+            failure = _worded(error, address, patience.timeout_s)
+        times = times + 1 if str(failure) == words else 1
+        words = str(failure)
+        logger.warning("%s %s (try %d of %d)", what, words, number, patience.attempts)
+        if times >= failure.lasts or number == patience.attempts:
+            break
+        # Jobs that failed together must not come back together.
+        time.sleep(patience.wait_s * 2 ** (number - 1) * random.uniform(0.7, 1.3))
+    raise failure
+
+
+def _download(path: Path, checksum: str, address: Address, timeout_s: float) -> None:
+    """Download a file beside its path, where it lies when it is verified and on the disk."""
+    name, host = path.name, urlsplit(address.shown).netloc
+    part = path.with_name(f"{name}.part")
+    begun = said = now = time.monotonic()
+    done = 0
     try:
-        return call()
-    except _Failure:
-        raise
-    except requests.HTTPError as error:
-        status = error.response.status_code
-        for_good = status < 500 and status not in WORTH_WAITING
-        about = _about_token(address) if status in (401, 403) else ""
-        raise _Failure(f"answered {status}{about}", for_good=for_good) from None
-    except requests.ConnectTimeout:
-        raise _Stubborn(f"did not accept a connection within {CONNECT_S} s") from None
-    except requests.Timeout:
-        raise _Failure(f"was silent for {timeout_s:g} s") from None
-    except requests.exceptions.SSLError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            words = "has a certificate that is not trusted (behind a proxy, set REQUESTS_CA_BUNDLE)"
-            raise _Failure(words, for_good=True) from None
-        raise _Failure("closed the connection") from None
-    except requests.exceptions.JSONDecodeError:
-        raise _Failure("answered something that is no JSON") from None
-    except (ConnectionError, TimeoutError, requests.ConnectionError) as error:
-        causes = [*error.args, *(getattr(cause, "reason", None) for cause in error.args)]
-        if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes):
-            raise _Stubborn("could not be reached") from None
-        stalled = any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in causes)
-        raise _Failure(f"was silent for {timeout_s:g} s" if stalled else "closed the connection") from None
-    except requests.exceptions.ChunkedEncodingError:
-        raise _Failure("broke off in the middle of the file") from None
-    except requests.RequestException as error:
-        raise _Failure(f"failed ({type(error).__name__})", for_good=True) from None
-    except OSError as error:
-        if error.errno is None:  # not the system's, but for example a bundle of certificates that is not there
-            raise _Failure(f"failed ({type(error).__name__})", for_good=True) from None
-        raise
-    except Exception as error:  # its words might name the address
-        raise _Failure(f"failed ({type(error).__name__})", for_good=True) from None
+        with _get(address.url, timeout_s) as response, part.open("wb") as file:
+            if "html" in response.headers.get("content-type", ""):
+                raise _Failure(f"sent a web page in place of the file{_about_token(address)}", lasts=1)
+            total = int(response.headers.get("content-length", 0))
+            for chunk in response.iter_content(CHUNK):
+                done += file.write(chunk)
+                now = time.monotonic()
+                if now - begun > 5 * timeout_s and done < SLOWEST * (now - begun):
+                    raise _Failure(f"sent less than {SLOWEST} bytes a second")
+                if now - said > 10:
+                    said = now
+                    logger.info(
+                        "%s: %.1f of %.1f MB in %.0f s from %s", name, done / 1e6, total / 1e6, now - begun, host
+                    )
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it has a name that is believed
+        if (found := _checksum(part, checksum)) != checksum:
+            raise _Failure(f"sent other bytes ({found}, expected {checksum})", lasts=2)
+        part.replace(path)
+        logger.info("%s: %.1f MB verified in %.1f s from %s", name, done / 1e6, now - begun, host)
+    finally:
+        part.unlink(missing_ok=True)  # a secret may stand in it, and what it holds is room for the log
+
+
+def _worded(error: Exception, address: Address, timeout_s: float) -> _Failure:
+    """Put what a try raised into words without addresses; what the system says of the disk is raised again."""
+    cause = next(iter(error.args), None)
+    match error, getattr(cause, "reason", cause):
+        case _Failure(), _:
+            return error
+        case requests.HTTPError(), _:
+            status = error.response.status_code
+            words = f"answered {status}{_about_token(address) if status in (401, 403) else ''}"
+            return _Failure(words, math.inf if status >= 500 or status in WORTH_WAITING else 1)
+        case requests.ConnectTimeout(), _:
+            return _Failure(f"did not accept a connection within {CONNECT_S} s", lasts=2)
+        case (requests.Timeout(), _) | (requests.ConnectionError(), ReadTimeoutError()):
+            return _Failure(f"was silent for {timeout_s:g} s")
+        case requests.ConnectionError(), NewConnectionError():
+            return _Failure("could not be reached", lasts=2)
+        case requests.exceptions.SSLError(), _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return _Failure("has a certificate that is not trusted (behind a proxy, set REQUESTS_CA_BUNDLE)", lasts=1)
+        case ((requests.ConnectionError() | ConnectionError() | TimeoutError()), _):
+            return _Failure("closed the connection")
+        case requests.exceptions.ChunkedEncodingError(), _:
+            return _Failure("broke off in the middle of the file")
+        case requests.exceptions.JSONDecodeError(), _:
+            return _Failure("answered something that is no JSON")
+        case OSError(errno=int()), _ if not isinstance(error, requests.RequestException):
+            raise error
+    # An OSError without a number is not the system's: a bundle of certificates that is not there, for example.
+    return _Failure(f"failed ({type(error).__name__})", lasts=1)
 
 
 def _rows(table: Path) -> dict[str, dict[str, str]]:
@@ -258,46 +252,11 @@ def _rows(table: Path) -> dict[str, dict[str, str]]:
         return {}
 
 
-def _is(path: Path, checksum: str) -> bool:
-    return path.is_file() and _checksum(path, checksum) == checksum
-
-
 def _checksum(path: Path, like: str) -> str:
-    algorithm = like.split(":", 1)[0]
-    return f"{algorithm}:{pooch.file_hash(str(path), alg=algorithm)}"
+    """Checksum of a file by the algorithm of another checksum; empty if there is no file."""
+    algorithm = like.partition(":")[0]
+    return f"{algorithm}:{digest_of_file(path, algorithm)}" if path.is_file() else ""
 
 
 def _about_token(address: Address) -> str:
     return ": the token is wrong, expired, or gives no access to this dataset" if address.url != address.shown else ""
-
-
-class _Progress:
-    """What pooch asks of a progress bar: a line every ten seconds, and the end of a server that all but stalls."""
-
-    def __init__(self, name: str, host: str, patience_s: float) -> None:
-        self.name, self.host, self.patience_s = name, host, patience_s
-        self.total, self.done = 0, 0
-        self.begun = self.said = time.monotonic()
-
-    def update(self, n: int) -> None:
-        self.done += n
-        now = time.monotonic()
-        if now - self.begun > self.patience_s and self.done < SLOWEST * (now - self.begun):
-            raise _Failure(f"sent less than {SLOWEST} bytes a second")
-        if now - self.said > 10:
-            self.said = now
-            self.say("so far")
-
-    def reset(self) -> None:
-        self.done = 0
-
-    def close(self) -> None:
-        pass
-
-    def say(self, how: str) -> None:
-        done = min(self.done, self.total) if self.total else self.done
-        seconds = max(time.monotonic() - self.begun, 1e-3)
-        logger.info(
-            "%s: %.1f of %.1f MB %s, %.1f MB/s, from %s",
-            self.name, done / 1e6, self.total / 1e6, how, done / 1e6 / seconds, self.host,
-        )  # fmt: skip

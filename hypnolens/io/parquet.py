@@ -5,13 +5,13 @@ in it the SHA-256 of the file with zeros in that place: no bit of it can change 
 is refused before anything else reads it.
 """
 
-import hashlib
 from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 
 from hypnolens.errors import DamagedError
+from hypnolens.io.checksums import OLDER, OTHER, sha256
 
 NAME = "hypnolens_sha256"
 """The checksum's name among the attributes of the frame, which pandas keeps as JSON in the footer."""
@@ -25,7 +25,7 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     marked.attrs = {NAME: ZEROS}
     content = bytearray(marked.to_parquet(index=False))
     place = _place(content)
-    content[place] = hashlib.sha256(content).hexdigest().encode()
+    content[place] = sha256(content).encode()
     Path(path).write_bytes(content)
 
 
@@ -42,8 +42,8 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
         place = _place(content)
         found = bytes(content[place])
         content[place] = ZEROS.encode()
-        if hashlib.sha256(content).hexdigest().encode() != found:
-            raise ValueError("it does not have its SHA-256")
+        if sha256(content).encode() != found:
+            raise ValueError(OTHER.format("it"))
     except (OSError, ValueError) as error:
         raise DamagedError(path, error) from error
     frame = pd.read_parquet(BytesIO(content))
@@ -56,5 +56,5 @@ def _place(content: bytearray) -> slice:
     mark = f'"{NAME}": "'.encode()
     place = content.rfind(mark) + len(mark)
     if place < len(mark):
-        raise ValueError("it has no checksum: an older hypnolens wrote it, or something else")
+        raise ValueError(OLDER)
     return slice(place, place + len(ZEROS))

@@ -8,11 +8,11 @@ safetensors has no checksum of its own. In the metadata of its header stand text
 So a reader who wants one tensor of many reads no other, and what is read is what was written, or refused.
 """
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,25 +21,19 @@ import safetensors
 from safetensors.numpy import save
 
 from hypnolens.errors import DamagedError
-
-OLDER = "it has no checksum: an older hypnolens wrote it"
-
-BLOCK = 1 << 20
-"""Bytes that are read at a time to be compared. Through a map they would count as memory of the process."""
+from hypnolens.io.checksums import blocks, sealed, sha256_of_parts, unsealed
 
 
 def digest(tensor: np.ndarray) -> str:
     """SHA-256 of a tensor: its type, shape and bytes."""
-    found = _begun(tensor.dtype, tensor.shape)
-    found.update(np.ascontiguousarray(tensor).data)
-    return found.hexdigest()
+    return sha256_of_parts([_kind(tensor), np.ascontiguousarray(tensor).data])
 
 
 def write_tensors(tensors: Mapping[str, np.ndarray], texts: Mapping[str, str], path: Path) -> None:
     """Write tensors, texts and their checksums; the same give the same bytes."""
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     metadata = {**texts, "sha256_of": json.dumps({name: digest(tensor) for name, tensor in whole.items()})}
-    content = io.BytesIO(save(whole, {**metadata, "sha256": _of_texts(metadata)}))
+    content = io.BytesIO(save(whole, sealed(metadata, "sha256")))
     # safetensors has the texts in any order, and its files are their owner's alone: header and file are written here.
     header = json.dumps(_header(content), sort_keys=True).encode()
     header += b" " * (-len(header) % 8)
@@ -61,13 +55,8 @@ class Opened:
 
     def __init__(self, path: Path, file: Any) -> None:
         self._path, self._file = path, file
-        metadata = dict(file.metadata() or {})
-        if "sha256" not in metadata:
-            raise ValueError(OLDER)
-        if metadata.pop("sha256") != _of_texts(metadata):
-            raise ValueError("the header does not have its SHA-256")
-        self.sha256_of: dict[str, str] = json.loads(metadata.pop("sha256_of"))
-        self.texts: dict[str, str] = metadata
+        self.texts: dict[str, str] = unsealed(file.metadata() or {}, "sha256", what="the header")
+        self.sha256_of: dict[str, str] = json.loads(self.texts.pop("sha256_of"))
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A tensor, compared with its checksum."""
@@ -81,11 +70,10 @@ class Opened:
             entry = _header(file)[name]
             start, end = (file.tell() + place for place in entry["data_offsets"])
             tensor = np.memmap(self._path, dtype, "r", start, tuple(entry["shape"]))
-            found = _begun(tensor.dtype, tensor.shape)
             file.seek(start)
-            while block := file.read(min(BLOCK, end - file.tell())):
-                found.update(block)
-        self._check(name, found.hexdigest())
+            # From the file: what is read through the map would count as memory of the process.
+            found = sha256_of_parts(chain([_kind(tensor)], blocks(file, end)))
+        self._check(name, found)
         return tensor
 
     def _check(self, name: str, found: str) -> None:
@@ -115,9 +103,5 @@ def _header(file: BinaryIO) -> dict[str, Any]:
     return header
 
 
-def _begun(dtype: np.dtype, shape: tuple[int, ...]) -> Any:
-    return hashlib.sha256(f"{dtype.str} {list(shape)}\n".encode())
-
-
-def _of_texts(texts: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+def _kind(tensor: np.ndarray) -> bytes:
+    return f"{tensor.dtype.str} {list(tensor.shape)}\n".encode()

@@ -3,7 +3,6 @@
 Nothing here unpickles: a file of weights that somebody passed on can hold numbers, and no code.
 """
 
-import hashlib
 import json
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.io.checksums import sealed, sha256, unsealed
 from hypnolens.network.devices import pick_device
 from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
 
@@ -61,12 +61,11 @@ def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path:
     # Written by us, as safetensors gives its files to their owner alone.
     content = save({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()})
     weights.write_bytes(content)
-    card = {"format": FORMAT, **card, "n_parameters": n_parameters(model), "weights_sha256": _sha256(content)}
+    card = {"format": FORMAT, **card, "n_parameters": n_parameters(model), "weights_sha256": sha256(content)}
     if isinstance(model, SEResNetBiLSTM):
         _, step, field = cell_geometry(model)
         card |= {"cell_step": step, "cell_field": field}
-    card["card_sha256"] = _sha256(_canonical(card))
-    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(sealed(card, "card_sha256"), indent=2) + "\n", encoding="utf-8")
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -78,12 +77,9 @@ def read_card(path: Path) -> dict[str, Any]:
         It is damaged, or without its checksum.
     """
     try:
-        card = _card(path.read_bytes())
-        if card.pop("card_sha256", None) != _sha256(_canonical(card)):
-            raise ValueError("it does not have its SHA-256, or an older hypnolens wrote it")
+        return unsealed(_card(path.read_bytes()), "card_sha256")
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedError(path, error) from error
-    return card
 
 
 def read_model(weights: Path, card: Path) -> SEResNetBiLSTM:
@@ -211,7 +207,7 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 def _network(
     weights: bytes, card: Mapping[str, Any], build: Callable[[Mapping[str, Any], float], AnyNetwork]
 ) -> AnyNetwork:
-    if "weights_sha256" in card and _sha256(weights) != card["weights_sha256"]:
+    if "weights_sha256" in card and sha256(weights) != card["weights_sha256"]:
         raise ValueError("the SHA-256 of the weights is not the one in the card")
     model = build(card["experiment"], card["sampling_rate_hz"])
     tensors = load(weights)
@@ -232,12 +228,3 @@ def _card(text: bytes) -> dict[str, Any]:
 def _number(folder: str) -> tuple[int, str]:
     digits = folder.rpartition("-")[2]
     return (int(digits) if digits.isdigit() else -1, folder)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _canonical(card: Mapping[str, Any]) -> bytes:
-    """A card in the one form of which a checksum is taken."""
-    return json.dumps(json.loads(json.dumps(card)), sort_keys=True).encode()

@@ -12,7 +12,6 @@ runs it.
 """
 
 import csv
-import hashlib
 import io
 import json
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
 from hypnolens.evaluation.predictions import codes, read_predictions
+from hypnolens.io.checksums import sha256
 from hypnolens.io.tables import checked_table, read_json, read_rows
 from hypnolens.network.cards import model_card
 from hypnolens.network.files import SHIPPED, read_card
@@ -108,7 +108,7 @@ def write_release(
     content["folds.tsv"] = checked_table(folds).encode()
     content["recordings.tsv"] = _columns(recordings, (*PUBLIC, *STAGES) if shared else PUBLIC)
     content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in project}
-    sums = [f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)]
+    sums = [f"{sha256(content[name])}  {name}\n" for name in sorted(content)]
     content["SHA256SUMS"] = "".join(sums).encode()
     folder = read[0]["name"].removesuffix(f"-fold-{read[0]['fold']}")
     with zipfile.ZipFile(path, "w") as archive:
@@ -138,7 +138,7 @@ def ship(release: Path, folder: Path) -> None:
 
 def _weights(path: Path, card: Mapping[str, Any]) -> bytes:
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card["weights_sha256"]:
+    if sha256(content) != card["weights_sha256"]:
         raise DamagedError(path, "its SHA-256 is not the one in the card")
     return content
 

@@ -1,7 +1,6 @@
 """One way of logging for every pipeline step: into the step's own log file, errors as one line."""
 
 import fcntl
-import hashlib
 import logging
 import re
 import sys
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hypnolens.errors import HypnolensError
+from hypnolens.io.checksums import sha256
 from hypnolens.pipeline.provenance import record
 
 logger = logging.getLogger("hypnolens")
@@ -73,7 +73,7 @@ def logged(path: str | Path, *, echo: bool = False) -> Iterator[logging.Logger]:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Be the only process of a step: a lock on one byte of a file in the log's folder, as Snakemake removes the log."""
-    byte = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:7])
+    byte = int(sha256(path.name.encode())[:14], 16)
     with (path.parent / ".running").open("ab") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)

@@ -1,7 +1,6 @@
 """Extraction: from a signal's file and its hypnogram's to scored epochs."""
 
 import csv
-import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from hypnolens.errors import RecordingError
+from hypnolens.io.checksums import digest_of_file
 from hypnolens.io.tables import read_rows
 from hypnolens.recordings.edf import Channel, read_channel
 from hypnolens.recordings.epochs import Epochs
@@ -99,8 +99,8 @@ def extract(
     # As float32: 16 bits of the file need no more.
     kept_uv = cut(signal, rate, first_s)[kept].astype(np.float32)
     reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
-    hashes = {"psg": _hashes(psg), "hypnogram": _hashes(hypnogram)}
-    if other := [file for file, published in sha1.items() if hashes[file]["sha1"] != published]:
+    paths = {"psg": psg, "hypnogram": hypnogram}
+    if other := [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]:
         flags = [*flags, f"other-file={'+'.join(other)}"]
     flags += quality_flags(kept_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
     scale = float(np.abs(kept_uv).max()) / np.iinfo(np.int16).max or 1.0
@@ -117,7 +117,7 @@ def extract(
         channel=found.label,
         start_time=found.start.isoformat(),
         source=source,
-        source_sha256=hashes["psg"]["sha256"],
+        source_sha256=digest_of_file(psg),
         dropped={**reasons, "trimmed": len(stages) - sum(reasons.values()) - len(kept)},
         flags=flags,
     )
@@ -153,18 +153,3 @@ def cut(signal: np.ndarray, rate: float, first_s: float) -> np.ndarray:
     begin = int(first_s * rate + 1e-6)
     whole = (signal.shape[-1] - begin) // n_samples
     return signal[..., begin : begin + whole * n_samples].reshape(*signal.shape[:-1], whole, n_samples)
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    return _hashes(path)["sha256"]
-
-
-def _hashes(path: Path) -> dict[str, str]:
-    """SHA-1, which publishers give, and SHA-256, which nobody can forge."""
-    hashes = {"sha1": hashlib.sha1(usedforsecurity=False), "sha256": hashlib.sha256()}
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            for digest in hashes.values():
-                digest.update(block)
-    return {name: digest.hexdigest() for name, digest in hashes.items()}

@@ -1,11 +1,11 @@
 """Names of nights and of their files. Imported by the Snakefile, so it needs only what Python brings."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from hypnolens.errors import ConfigurationError, RecordingError
+from hypnolens.io.checksums import sha256
 
 ENDINGS = (".edf", ".bdf", ".fif", ".fif.gz", ".vhdr", ".set")
 """Files that are taken for nights where a folder is given."""
@@ -51,7 +51,7 @@ def bids_name(name: str) -> str:
     """
     if found := ENTITIES.fullmatch(name):
         return f"{found['who']}{found['task'] or f'_task-{TASK}'}{found['rest']}"
-    label = re.sub(r"[^0-9A-Za-z]", "", name) or hashlib.sha256(name.encode()).hexdigest()[:8]
+    label = re.sub(r"[^0-9A-Za-z]", "", name) or sha256(name.encode())[:8]
     return f"sub-{label}_task-{TASK}"
 
 

@@ -7,7 +7,6 @@ that no text of a recording can become code, and no request can leave the page.
 """
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hypnolens.evaluation.metrics import confusion_matrix, scores
+from hypnolens.io.checksums import sha256
 from hypnolens.scoring.night_statistics import names, statistics_of, unit, with_latencies
 from hypnolens.scoring.page_data import COLUMN_S, TOP_DOWN, WINDOW_S, drawn, staged_by_both
 from hypnolens.scoring.scored import Detail, Night, Scored
@@ -175,7 +175,7 @@ def _s(n: int) -> str:
 
 def _hash(text: str) -> str:
     """Hash of a script or style, as a Content Security Policy wants it."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+    return f"sha256-{base64.b64encode(bytes.fromhex(sha256(text.encode()))).decode('ascii')}"
 
 
 def _own(name: str) -> str:

@@ -1,6 +1,5 @@
 """A night read from its file: the channels to score in µV, human stages and lights where there are any."""
 
-import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from hypnolens.errors import RecordingError
+from hypnolens.io.checksums import digest_of_file, sha256
 from hypnolens.recordings.edf import MICROVOLTS, Annotations
-from hypnolens.recordings.extraction import LEAST_RATE_HZ, sha256
+from hypnolens.recordings.extraction import LEAST_RATE_HZ
 from hypnolens.recordings.hypnogram import LABELS, Hypnogram, place_stages, read_stages
 from hypnolens.recordings.quality import FLAT_UV, RMS_UV
 from hypnolens.scoring.names import night_name
@@ -135,8 +135,8 @@ def read_night(
 
 def _sha256(files: Sequence[Path]) -> str:
     """SHA-256 of a file; of several (a header and its data) that of all their SHA-256, one after the other."""
-    sums = [sha256(file) for file in files]
-    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+    sums = [digest_of_file(file) for file in files]
+    return sums[0] if len(sums) == 1 else sha256("".join(sums).encode())
 
 
 def _without_dead_parts(

@@ -4,7 +4,6 @@ torch does not compare the checksums of its archives, and not all that it reads 
 was flipped, it gave what happened to be in memory as a tensor. So the SHA-256 of the archive stands behind it.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from typing import Any
 
 import torch
 
-logger = logging.getLogger(__name__)
+from hypnolens.io.checksums import is_sealed, seal_file
 
-SHA256_BYTES = 32
+logger = logging.getLogger(__name__)
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -24,8 +23,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("w+b") as file:
         torch.save(dict(state), file)
-        file.seek(0)
-        file.write(hashlib.file_digest(file, "sha256").digest())
+        seal_file(file)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -36,7 +34,7 @@ def read_checkpoint(path: Path, key: str, name: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        if not _is_whole(path):
+        if not is_sealed(path):
             raise ValueError
         state = torch.load(path, map_location="cpu", weights_only=True)
         found, done = state["key"], state["progress"]
@@ -49,8 +47,3 @@ def read_checkpoint(path: Path, key: str, name: str) -> dict[str, Any] | None:
         return None
     logger.info("%s: going on after pass %d, step %d of a checkpoint", name, passes, step)
     return state
-
-
-def _is_whole(path: Path) -> bool:
-    content = memoryview(path.read_bytes())
-    return hashlib.sha256(content[:-SHA256_BYTES]).digest() == content[-SHA256_BYTES:]

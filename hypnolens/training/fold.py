@@ -1,7 +1,5 @@
 """Training one fold: every window of the training subjects in each pass, the best pass on validation subjects kept."""
 
-import hashlib
-import json
 import logging
 import math
 import signal
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hypnolens.evaluation.metrics import confusion_matrix, scores
+from hypnolens.io.checksums import canonical, sha256_of_parts
 from hypnolens.io.tensors import digest
 from hypnolens.network.devices import pick_device
 from hypnolens.network.inference import probabilities
@@ -55,15 +54,17 @@ def training_key(experiment: Mapping[str, Any], fold: int, code: str, sides: Seq
 
     Of a signal that was read its checksum stands for it: how it was normalised since, experiment and code say.
     """
-    found = hashlib.sha256(json.dumps([dict(experiment), fold, code, torch.__version__], sort_keys=True).encode())
-    for side in sides:
-        for epochs in side:
-            signal = epochs.signal_sha256 or digest(epochs.signal)
-            found.update(f"{epochs.recording} {epochs.scale_uv!r} {signal}".encode())
-            for array in (epochs.stage, epochs.epoch_index):
-                found.update(np.ascontiguousarray(array).data)
-        found.update(b"next side")
-    return found.hexdigest()
+
+    def parts() -> Iterator[bytes | memoryview]:
+        yield canonical([dict(experiment), fold, code, torch.__version__])
+        for side in sides:
+            for epochs in side:
+                signal = epochs.signal_sha256 or digest(epochs.signal)
+                yield f"{epochs.recording} {epochs.scale_uv!r} {signal}".encode()
+                yield from (np.ascontiguousarray(array).data for array in (epochs.stage, epochs.epoch_index))
+            yield b"next side"
+
+    return sha256_of_parts(parts())
 
 
 def train(
