@@ -18,15 +18,15 @@ import numpy as np
 import torch
 
 from hypnolens.explanations.alignment import TOLERANCE_S, envelope
-from hypnolens.explanations.attributions import CHEAP, DEFAULT, METHODS, Decisions, attribute
-from hypnolens.explanations.maps import COARSE
+from hypnolens.explanations.attributions import DEFAULT, FAST_METHODS, METHODS, Decisions, attribute
+from hypnolens.explanations.maps import GRAD_CAM
 from hypnolens.explanations.sanity import drawn_anew
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import Architecture, SEResNetBiLSTM, to_microvolts
 from hypnolens.pipeline.provenance import record
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, Planted, plant
 from hypnolens.stages import CODE, EPOCH_S
-from hypnolens.training.engine import Options
+from hypnolens.training.engine import TrainingOptions
 from hypnolens.training.fold import train
 
 ARCHITECTURE = Architecture(width=8, dropout=0.0, lstm_layers=1, lstm_hidden=32, head_hidden=())
@@ -39,7 +39,7 @@ def trained(peak: float, *, epochs: int, passes: int, seed: int, threads: int) -
     first = 100 * seed
     training = [plant(epochs // 4, peak=peak, seed=first + number).as_epochs(f"T{number}") for number in range(4)]
     validation = [plant(200, peak=peak, seed=first + 10).as_epochs("V")]
-    options = Options(
+    options = TrainingOptions(
         passes=passes, patience=None, batch_windows=32, stretch=16, learning_rate=0.005, schedule="cosine",
         seed=seed, torch_threads=threads, precision="fp32",
     )  # fmt: skip
@@ -96,11 +96,11 @@ def main() -> int:
     decisions = Decisions(model, tested, across_gaps=False)
     found = {}
     for method in METHODS:
-        n = len(rows) if method in CHEAP else FEW
+        n = len(rows) if method in FAST_METHODS else FEW
         maps = attribute(decisions, rows[:n], stages[:n], method=method)
         found[method] = measures(maps, planted.onset_s[rows[:n]])
     found["amplitude"] = measures(envelope(planted.signal[rows], RATE_HZ), planted.onset_s[rows])
-    drawn: dict[str, list[float]] = {method: [] for method in CHEAP}
+    drawn: dict[str, list[float]] = {method: [] for method in FAST_METHODS}
     for seed in range(3):
         other = Decisions(untrained(seed, planted), tested, across_gaps=False)
         for method, hits in drawn.items():
@@ -111,9 +111,9 @@ def main() -> int:
         name for name, bad in {
             "accuracy": accuracy < 0.95, "epochs": len(rows) < 100,
             "default": found[DEFAULT]["hit"] < 0.90 or found[DEFAULT]["ratio"] < 5,
-            "grad-cam": found[COARSE]["hit"] < 0.80 or found[COARSE]["ratio"] < 3,
+            "grad-cam": found[GRAD_CAM]["hit"] < 0.80 or found[GRAD_CAM]["ratio"] < 3,
             "amplitude": found["amplitude"]["hit"] > 0.20,
-            "untrained": max(np.mean(drawn[method]) for method in (DEFAULT, COARSE)) > 0.25,
+            "untrained": max(np.mean(drawn[method]) for method in (DEFAULT, GRAD_CAM)) > 0.25,
         }.items() if bad
     ]  # fmt: skip
     rounded = {name: {key: round(value, 3) for key, value in row.items()} for name, row in found.items()}

@@ -20,7 +20,7 @@ from hypnolens.explanations.alignment import N_BINS, align_recording, alignment_
 from hypnolens.explanations.attributions import Decisions, explain_recording
 from hypnolens.explanations.detectors import detect
 from hypnolens.explanations.events import agreement_table, known_events
-from hypnolens.explanations.maps import DEFAULT
+from hypnolens.explanations.maps import LAYER_IG
 from hypnolens.network.files import read_model
 from hypnolens.network.inference import probabilities
 from hypnolens.recordings.extraction import extract
@@ -54,7 +54,7 @@ def main() -> int:
         maps = explain_recording(decisions, predicted, n_bins=N_BINS, sample=given.sample, seed=0)
         sources = {"detected": detect(epochs), **known_events(marks)}
         events = pd.concat([table.assign(source=source) for source, table in sources.items()], ignore_index=True)
-        aligned.append((name, align_recording(epochs, maps, events[events["kind"] == "spindle"], reference=DEFAULT)))
+        aligned.append((name, align_recording(epochs, maps, events[events["kind"] == "spindle"], reference=LAYER_IG)))
         found.append(events)
         print(f"{name}: {(predicted == epochs.stage).sum()} of {len(predicted)} epochs staged right", file=sys.stderr)
     alignment_table(aligned).round(3).to_csv(sys.stdout, sep="\t", index=False)

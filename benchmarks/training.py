@@ -33,7 +33,7 @@ from hypnolens.network.devices import pick_device
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.pipeline.provenance import record
 from hypnolens.recordings.epochs import Epochs
-from hypnolens.training.engine import Engine, Options, Progress
+from hypnolens.training.engine import Engine, Progress, TrainingOptions
 from hypnolens.training.store import Store
 
 # Epochs of the paper's datasets, folds, and the share of them that a fold trains on.
@@ -82,7 +82,7 @@ def published_ms(files: WindowFiles, device: torch.device, size: int, repeats: i
 
 
 def engine(store: Store, precision: str, stretch: int) -> Engine:
-    options = Options(batch_windows=BATCH, stretch=stretch, precision=precision)
+    options = TrainingOptions(batch_windows=BATCH, stretch=stretch, precision=precision)
     return Engine(*network(store.device), store, torch.ones(5, device=store.device), options)
 
 
@@ -120,7 +120,7 @@ def fold(device: torch.device, passes: int, stretch: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--stretch", type=int, default=Options().stretch)
+    parser.add_argument("--stretch", type=int, default=TrainingOptions().stretch)
     parser.add_argument(
         "--repeats", type=int, default=2, help="steps of the published way; ours are repeated five times"
     )

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
-from hypnolens.pipeline.progress import describe, read_runs
+from hypnolens.pipeline.progress import progress_lines, read_runs
 from hypnolens.scoring.names import STAGES_ONLY
-from hypnolens.scoring.run import REVIEW_BELOW, Options, available_cores, check_names, score_files
+from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
 
 EXAMPLES = """\
 examples:
@@ -71,7 +71,7 @@ def _progress(given: argparse.Namespace) -> int:
     """Say where training is."""
     now = time.time()
     try:
-        print(*describe(read_runs(given.folder, now), now), sep="\n")
+        print(*progress_lines(read_runs(given.folder, now), now), sep="\n")
     except HypnolensError as error:
         _say(str(error))
         return 1
@@ -94,7 +94,7 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     for path in given.nights:
         if path.name.endswith(STAGES_ONLY):
             _say(f"{path}: left out, as it holds stages and no signal")
-    options = Options(
+    options = ScoringOptions(
         model=given.model,
         ensemble=given.ensemble,
         channels=tuple(given.channel),

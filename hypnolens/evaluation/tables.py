@@ -21,8 +21,11 @@ def stage_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for stage in STAGES:
         values = metrics["per_class"][stage]
-        row = {"stage": stage, **{name: number(values[name]) for name in ("precision", "recall", "specificity", "f1")}}
-        rows.append({**row, "f1_ci95": interval(*metrics["ci95"][f"f1_{stage}"]), "epochs": values["support"]})
+        row = {
+            "stage": stage,
+            **{name: number_text(values[name]) for name in ("precision", "recall", "specificity", "f1")},
+        }
+        rows.append({**row, "f1_ci95": interval_text(*metrics["ci95"][f"f1_{stage}"]), "epochs": values["support"]})
     return pd.DataFrame(rows)
 
 
@@ -45,23 +48,23 @@ def median_recording(by_recording: pd.DataFrame) -> str:
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in OVERALL:
-        row[name] = number(metrics[name])
-        row[f"{name}_ci95"] = interval(*metrics["ci95"][name])
+        row[name] = number_text(metrics[name])
+        row[f"{name}_ci95"] = interval_text(*metrics["ci95"][name])
     for stage in STAGES:
-        row[f"f1_{stage}"] = number(metrics["per_class"][stage]["f1"])
+        row[f"f1_{stage}"] = number_text(metrics["per_class"][stage]["f1"])
     return {**row, "epochs": metrics["n_epochs"], "subjects": metrics["n_subjects"], "protocol": metrics["protocol"]}
 
 
-def number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     """Three digits; a dash for what is not defined."""
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval_text(low: float | None, high: float | None) -> str:
     """Bounds of an interval; a dash where there is none."""
-    return "-" if number(low) == "-" else f"{number(low)} to {number(high)}"
+    return "-" if number_text(low) == "-" else f"{number_text(low)} to {number_text(high)}"
 
 
 def with_interval(row: Mapping[Any, Any], name: str) -> str:
     """A value of a row with ``name_low`` and ``name_high``: ``0.738 (0.650 to 0.790)``."""
-    return f"{number(row[name])} ({interval(row[f'{name}_low'], row[f'{name}_high'])})"
+    return f"{number_text(row[name])} ({interval_text(row[f'{name}_low'], row[f'{name}_high'])})"

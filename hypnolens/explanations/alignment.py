@@ -134,7 +134,7 @@ def measures(maps: np.ndarray, inside: np.ndarray, near: np.ndarray) -> dict[str
     return {name: np.where(defined, values, np.nan) for name, values in found.items()}
 
 
-def summary(values: Mapping[str, np.ndarray], subjects: np.ndarray, *, seed: int = 0) -> dict[str, float]:
+def means_over_epochs(values: Mapping[str, np.ndarray], subjects: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """Means over epochs, each with a 95 % interval over subjects, and how many epochs and subjects there were."""
     known = ~np.isnan(values["ratio"])
     row: dict[str, float] = {"epochs": int(known.sum()), "subjects": len(np.unique(subjects[known]))}
@@ -203,7 +203,7 @@ def alignment_table(recordings: Iterable[tuple[str, Mapping[Key, Mapping[str, np
     for key, parts in sorted(pooled.items()):
         values = {name: np.concatenate(part) for name, part in parts.items()}
         subjects = values.pop("subject")
-        rows.append({**key._asdict(), **summary(values, subjects)})
+        rows.append({**key._asdict(), **means_over_epochs(values, subjects)})
     return pd.DataFrame(rows, columns=[*Key._fields, "epochs", "subjects", *_interval_columns()]).round(4)
 
 

@@ -21,7 +21,7 @@ from scipy.ndimage import convolve1d, uniform_filter1d
 from torch import Tensor
 
 from hypnolens.explanations.examples import Explained, events_within
-from hypnolens.explanations.maps import COARSE, DEFAULT, RecordingMaps, binned, neighbours_part
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG, RecordingMaps, binned, neighbours_part
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.network.inference import features, positions_of
 from hypnolens.network.model import SEResNetBiLSTM, cell_geometry, slide, to_microvolts
@@ -128,7 +128,7 @@ def attribute(
     rows: Sequence[int] | np.ndarray,
     stages: Sequence[int] | np.ndarray,
     *,
-    method: str = DEFAULT,
+    method: str = LAYER_IG,
     offset: int = 0,
     signal: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -221,7 +221,7 @@ def explain_recording(
     correct = [np.flatnonzero((epochs.stage == code) & (predicted == code)) for code in range(len(STAGES))]
     drawn = np.sort(np.concatenate([rng.choice(rows, min(sample, len(rows)), replace=False) for rows in correct]))
     every = np.arange(len(predicted))
-    rows = {method: every if method in CHEAP else drawn for method in METHODS}
+    rows = {method: every if method in FAST_METHODS else drawn for method in METHODS}
     maps = {
         method: binned(attribute(decisions, of, predicted[of], method=method), n_bins).astype(np.float32)
         for method, of in rows.items()
@@ -260,7 +260,7 @@ def explain(decisions: Decisions, epochs: Epochs, events: pd.DataFrame, predicti
         rate=epochs.rate,
         events=events_within(events, float(prediction.onset_s)),
         signal=epochs.signal[row[0]] * epochs.scale_uv,
-        maps={method: attribute(decisions, row, code, method=method)[0] for method in CHEAP},
+        maps={method: attribute(decisions, row, code, method=method)[0] for method in FAST_METHODS},
     )
 
 
@@ -369,13 +369,13 @@ def _occlusion(decisions: Decisions, x: Tensor, rows: Tensor, stages: Tensor, of
 
 
 METHODS: dict[str, Callable[[Decisions, Tensor, Tensor, Tensor, int], np.ndarray]] = {
-    DEFAULT: _layer_integrated_gradients,
-    COARSE: _grad_cam,
+    LAYER_IG: _layer_integrated_gradients,
+    GRAD_CAM: _grad_cam,
     "layer-cam": _layer_cam,
     "integrated-gradients": _integrated_gradients,
     "occlusion": _occlusion,
 }
 """The default; the paper's; one between them; and two that look at the signal, as independent checks."""
 
-CHEAP = (DEFAULT, COARSE, "layer-cam")
+FAST_METHODS = (LAYER_IG, GRAD_CAM, "layer-cam")
 """Methods that explain a whole night in seconds; the others run the CNN over a hundred times an epoch."""

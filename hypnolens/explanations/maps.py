@@ -9,10 +9,10 @@ import numpy as np
 
 from hypnolens.io.tensors import opened, write_tensors
 
-DEFAULT = "layer-integrated-gradients"
+LAYER_IG = "layer-integrated-gradients"
 """The method whose maps are shown first; see `hypnolens.explanations.attributions.attribute` for all."""
 
-COARSE = "grad-cam"
+GRAD_CAM = "grad-cam"
 """The paper's method."""
 
 

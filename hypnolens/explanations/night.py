@@ -96,7 +96,7 @@ def write_night_strip(strip: NightStrip, path: Path) -> None:
     write_tensors(values, texts, path)
 
 
-def read_night(path: Path) -> NightStrip:
+def read_strip(path: Path) -> NightStrip:
     """Read what `write_night_strip` wrote; a damaged file is refused as by `hypnolens.io.tensors.opened`."""
     with opened(path) as file:
         texts = {name: json.loads(file.texts[name]) for name in TEXTS}

@@ -12,7 +12,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
-from hypnolens.explanations.attributions import CHEAP, Decisions, attribute
+from hypnolens.explanations.attributions import FAST_METHODS, Decisions, attribute
 from hypnolens.explanations.maps import RecordingMaps, binned
 from hypnolens.network.inference import CHUNK
 from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, to_microvolts
@@ -118,7 +118,7 @@ def measure_sanity(
         ("labels", name, Decisions(twin, epochs, across_gaps=across_gaps)) for name, twin in label_shuffled.items()
     ]
     found = []
-    for method in CHEAP:
+    for method in FAST_METHODS:
         own = maps.of(method, rows)
 
         def compare(check: str, level: str, given: np.ndarray, own: np.ndarray = own, method: str = method) -> None:

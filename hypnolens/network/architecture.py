@@ -33,7 +33,7 @@ class _Run:
     after: tuple[int, ...]
 
 
-def describe(model: SEResNetBiLSTM, rate_hz: float, window: int | None = None) -> dict[str, Any]:
+def describe_network(model: SEResNetBiLSTM, rate_hz: float, window: int | None = None) -> dict[str, Any]:
     """Layers, shapes, parameters and multiply-accumulates of a network.
 
     Parameters

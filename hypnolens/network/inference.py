@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hypnolens.network.devices import arithmetic
-from hypnolens.network.model import Network, folded, slide, to_microvolts
+from hypnolens.network.model import Network, fused, slide, to_microvolts
 from hypnolens.network.windows import window_positions
 from hypnolens.recordings.epochs import Epochs
 
@@ -25,7 +25,7 @@ CPU_CHUNK = 32
 def features(model: Network, epochs: Epochs, *, precision: str) -> Tensor:
     """Features of every epoch of a recording, float32 ``(n_epochs, C)``, in evaluation mode."""
     device = next(model.parameters()).device
-    fast = folded(model.eval())
+    fast = fused(model.eval())
     with arithmetic(device, precision):
         chunks = [
             fast.features(to_microvolts(epochs.signal[rows], epochs.scale_uv, device)).float()

@@ -45,11 +45,11 @@ def training_range_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
     -------
     dict
         ``recordings``: how many were looked at; ``channels``, ``rate_hz`` and ``bands_hz``; and for ``amplitude`` and
-        each of `BANDS_HZ` the ``mean``, ``sd``, ``low`` and ``high`` over recordings of what `describe` gives.
+        each of `BANDS_HZ` the ``mean``, ``sd``, ``low`` and ``high`` over recordings of what `night_levels` gives.
     """
     places = np.unique(np.linspace(0, len(recordings) - 1, MOST_RECORDINGS).round().astype(int))
     samples = [sample for place in places if _alive(sample := _sample(recordings[place]))]
-    described = [describe(sample, recordings[0].rate) for sample in samples]
+    described = [night_levels(sample, recordings[0].rate) for sample in samples]
     values = {name: np.array([one[name] for one in described]) for name in described[0]} if described else {}
     return {
         "recordings": len(samples),
@@ -64,7 +64,9 @@ def training_range_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def describe(signal: np.ndarray, rate: float, bands_hz: Mapping[str, Sequence[float]] = BANDS_HZ) -> dict[str, float]:
+def night_levels(
+    signal: np.ndarray, rate: float, bands_hz: Mapping[str, Sequence[float]] = BANDS_HZ
+) -> dict[str, float]:
     """Medians over the epochs of a night, flat ones left out.
 
     Parameters
@@ -127,7 +129,7 @@ def out_of_range(
     n = usual["recordings"]
     rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
     bands_hz = usual.get("bands_hz", CARDS_BEFORE_HZ)
-    for name, value in describe(signal[rows], rate, bands_hz).items():
+    for name, value in night_levels(signal[rows], rate, bands_hz).items():
         if name not in usual or (name != "amplitude" and bands_hz[name][1] > file_rate / 2):
             continue
         its = usual[name]

@@ -171,7 +171,7 @@ def makespan(slots: Iterable[float], waiting: Iterable[float]) -> float:
     return max(free)
 
 
-def describe(runs: Runs, now: float) -> list[str]:
+def progress_lines(runs: Runs, now: float) -> list[str]:
     """Lines for a person: each fold of each run, and all together."""
     if not runs:
         return ["No training has begun."]

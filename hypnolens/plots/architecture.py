@@ -115,7 +115,7 @@ class _Pen:
 
 
 def draw(architecture: str) -> Figure:
-    """Draw from the file with what `hypnolens.network.architecture.describe` gives."""
+    """Draw from the file with what `hypnolens.network.architecture.describe_network` gives."""
     network = read_json(architecture)
     rows = _rows(network)
     recurrent = min(network["bilstm"]["layers"], ALL_LAYERS) if network["bilstm"] else 0

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from hypnolens.explanations.examples import CLEAREST, Explained, read_explained
-from hypnolens.explanations.maps import COARSE, DEFAULT
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.plots.events import boxes
 from hypnolens.plots.style import new
 from hypnolens.stages import EPOCH_S, STAGES
@@ -43,7 +43,7 @@ def panel(axis: Axes, epoch: Explained) -> None:
     seconds = np.arange(len(epoch.signal)) / epoch.rate
     reach = max(75.0, 1.25 * float(np.abs(epoch.signal).max()))
     low = -reach * (1 + 2 * STRIP)
-    for method, bottom, top in ((DEFAULT, -reach, reach), (COARSE, low, -reach)):
+    for method, bottom, top in ((LAYER_IG, -reach, reach), (GRAD_CAM, low, -reach)):
         peak = float(epoch.maps[method].max())
         shade = epoch.maps[method] / peak if peak > 0 else epoch.maps[method]
         axis.imshow(

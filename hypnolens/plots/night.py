@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from hypnolens.explanations.night import read_night
+from hypnolens.explanations.night import read_strip
 from hypnolens.plots.style import hypnogram, new
 from hypnolens.stages import EPOCH_S, STAGES
 
 
 def draw(night: str) -> Figure:
     """Draw from the night of `hypnolens.explanations.night.write_night_strip`."""
-    strip = read_night(Path(night))
+    strip = read_strip(Path(night))
     hours = strip.onset_s / 3600
     figure, axes = new(6.2, nrows=5, sharex=True, gridspec_kw={"height_ratios": [1, 1, 1.5, 1.3, 0.9]})
     for axis, codes, label in ((axes[0], strip.stage_true, "expert"), (axes[1], strip.stage_pred, "predicted")):

@@ -123,7 +123,7 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
         )
 
 
-def summary(epochs: Epochs) -> dict[str, object]:
+def recording_row(epochs: Epochs) -> dict[str, object]:
     """One line of ``recordings.tsv``: epochs kept by stage, dropped by reason, quality flags."""
     counts = np.bincount(epochs.stage, minlength=len(STAGES))
     return {

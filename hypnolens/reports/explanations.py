@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown, display
 
-from hypnolens.explanations.maps import COARSE, DEFAULT
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json
 from hypnolens.plots.catalogue import FIGURES
@@ -131,26 +131,26 @@ class ExplanationPage:
         for (stage, kind), part in table.groupby(["stage", "kind"], sort=False):
             source = _preferred(part["events"])
             rows = {row["map"]: row for row in part[part["events"] == source].to_dict("records")}
-            own, shuffled = rows[DEFAULT], rows["shuffled"]["ratio"]
+            own, shuffled = rows[LAYER_IG], rows["shuffled"]["ratio"]
             if pd.isna(own["ratio_low"]):
                 verdict = "One subject: no verdict."
             elif own["ratio_low"] > max(1.0, 0.0 if pd.isna(shuffled) else shuffled) and own["auroc"] > 0.5:
                 verdict = "**The map points to them.**"
             else:
                 verdict = "**The map does not show that the network uses them.**"
-            rates = {name: f"{rows[name]['hit']:.0%}" for name in (DEFAULT, COARSE, "band amplitude")}
+            rates = {name: f"{rows[name]['hit']:.0%}" for name in (LAYER_IG, GRAD_CAM, "band amplitude")}
             found.append(
                 f"{stage}, {SOURCES.get(source, source)} {kind} ({own['epochs']:.0f} epochs, {own['subjects']:.0f} "
                 f"subjects): the default map has {own['ratio']:.2f} times its even share inside events "
-                f"({_span(own, 'ratio')}; maps of other epochs: {shuffled:.2f}) and hits {rates[DEFAULT]} (a random "
-                f"place: {own['base']:.0%}; Grad-CAM: {rates[COARSE]}; the event's band: {rates['band amplitude']}). "
+                f"({_span(own, 'ratio')}; maps of other epochs: {shuffled:.2f}) and hits {rates[LAYER_IG]} (a random "
+                f"place: {own['base']:.0%}; Grad-CAM: {rates[GRAD_CAM]}; the event's band: {rates['band amplitude']}). "
                 + verdict
             )
         return found
 
     def _on_faithfulness(self) -> list[str]:
         rows = self.tables["faithfulness"].query("stage == 'all'").set_index("order")
-        own, chance = rows.loc[DEFAULT], rows.loc["random"]
+        own, chance = rows.loc[LAYER_IG], rows.loc["random"]
         better = own["deletion"] < chance["deletion"] and own["insertion"] > chance["insertion"]
         verdict = "what the maps point to matters to it" if better else "**the maps do not order what matters to it**"
         return [
@@ -203,7 +203,7 @@ class ExplanationPage:
             found.append(
                 "Not compared with a network of shuffled labels: no experiment here is one (`shuffle_labels`)."
             )
-        shift = table[(table["check"] == "shift") & (table["method"] == DEFAULT)]
+        shift = table[(table["check"] == "shift") & (table["method"] == LAYER_IG)]
         said = ", ".join(f"{row['similarity']:.2f} for {row['level']} s" for row in shift.to_dict("records"))
         moving = ", ".join(shift["level"][shift["similarity"] < FAILS])
         verdict = f"**shifts of {moving} s change it**" if moving else "it moves along"

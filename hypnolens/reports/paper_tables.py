@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hypnolens.evaluation.tables import OVERALL, interval, number, with_interval
+from hypnolens.evaluation.tables import OVERALL, interval_text, number_text, with_interval
 from hypnolens.io.frames import read_table, read_texts
 from hypnolens.stages import STAGES
 
@@ -96,11 +96,11 @@ def overall_table(studies: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame
         ours = run[dataset].table("families").iloc[0] if dataset in run else None
         for score, words in SCORES.items():
             value = _fraction(published[dataset], score) if dataset in published else None
-            row = {"dataset": dataset, "score": words, "paper": number(value), "here": NOT_RUN, "ci95": "-"}
+            row = {"dataset": dataset, "score": words, "paper": number_text(value), "here": NOT_RUN, "ci95": "-"}
             row |= {"difference": "-", "paper_in_ci95": "-"}
             if ours is not None:
                 low, high = ours[f"{score}_low"], ours[f"{score}_high"]
-                row |= {"here": number(ours[score]), "ci95": interval(low, high)}
+                row |= {"here": number_text(ours[score]), "ci95": interval_text(low, high)}
                 if value is not None:
                     row["difference"] = f"{ours[score] - value:+.3f}"
                     row["paper_in_ci95"] = "yes" if low <= value <= high else "no" if low == low else "-"
@@ -130,7 +130,7 @@ def methods_table(studies: Sequence[Study], paper: pd.DataFrame, methods: pd.Dat
     reported = pd.concat([own, methods])
     for dataset in dict.fromkeys([*paper["dataset"], *(study.name for study in studies)]):
         for row in reported[reported["dataset"] == dataset].to_dict("records"):
-            scores = {score: number(_fraction(row, score)) for score in OVERALL}
+            scores = {score: number_text(_fraction(row, score)) for score in OVERALL}
             origin = {"protocol": row["protocol"], "source": row["source"]}
             rows.append({"dataset": dataset, "method": row["method"], "figures": "as reported", **scores, **origin})
         study = next((study for study in studies if study.name == dataset), None)
@@ -193,10 +193,10 @@ def protocols_table(studies: Sequence[Study]) -> pd.DataFrame:
             for score in OVERALL:
                 rows.append({
                     "dataset": study.name, "clean": row["clean"], "test_selected": row["test_selected"],
-                    "score": SCORES[score], "clean_score": number(row[f"{score}_clean"]),
-                    "test_selected_score": number(row[f"{score}_test_selected"]),
+                    "score": SCORES[score], "clean_score": number_text(row[f"{score}_clean"]),
+                    "test_selected_score": number_text(row[f"{score}_test_selected"]),
                     "optimism": f"{row[f'{score}_difference']:+.3f}",
-                    "ci95": interval(row[f"{score}_low"], row[f"{score}_high"]),
+                    "ci95": interval_text(row[f"{score}_low"], row[f"{score}_high"]),
                     "folds_below": f"{row['folds_below']} of {row['folds']}",
                 })  # fmt: skip
     columns = ["dataset", "clean", "test_selected", "score", "clean_score", "test_selected_score", "optimism", "ci95"]
@@ -207,8 +207,8 @@ def seeds_table(studies: Sequence[Study]) -> pd.DataFrame:
     """Experiments that were run with several seeds: mean, deviation over seeds, and interval over subjects."""
     rows = [
         {"dataset": study.name, "experiment": row["family"], "seeds": row["runs"], "score": SCORES[score],
-         "mean": number(row[score]), "sd_over_seeds": number(row[f"{score}_sd"]),
-         "ci95_over_subjects": interval(row[f"{score}_low"], row[f"{score}_high"])}
+         "mean": number_text(row[score]), "sd_over_seeds": number_text(row[f"{score}_sd"]),
+         "ci95_over_subjects": interval_text(row[f"{score}_low"], row[f"{score}_high"])}
         for study in studies
         for row in study.table("families").to_dict("records")
         if row["runs"] > 1

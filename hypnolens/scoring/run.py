@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hypnolens.errors import HypnolensError, RecordingError
-from hypnolens.explanations.maps import DEFAULT
+from hypnolens.explanations.maps import LAYER_IG
 from hypnolens.scoring.names import clashes, night_name
 
 REVIEW_BELOW = 0.6
@@ -18,7 +18,7 @@ REVIEW_BELOW = 0.6
 
 
 @dataclass(frozen=True)
-class Options:
+class ScoringOptions:
     """How nights are scored.
 
     Attributes
@@ -51,10 +51,10 @@ class Options:
     below: float = REVIEW_BELOW
     precision: str = "fp32"
     page: bool = True
-    method: str = DEFAULT
+    method: str = LAYER_IG
 
 
-def score_file(path: Path, out: Path, options: Options, *, threads: int) -> dict[str, Any]:
+def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) -> dict[str, Any]:
     """Score one night.
 
     Returns
@@ -92,7 +92,7 @@ def score_file(path: Path, out: Path, options: Options, *, threads: int) -> dict
 
 
 def score_files(
-    paths: Sequence[Path], out: Path, options: Options, *, jobs: int
+    paths: Sequence[Path], out: Path, options: ScoringOptions, *, jobs: int
 ) -> Iterator[tuple[Path, dict[str, Any] | HypnolensError]]:
     """Score nights, several at a time, each in a process of its own; one that fails stops no other.
 

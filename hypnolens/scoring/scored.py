@@ -73,7 +73,7 @@ class Scored:
         Epochs in µV, float32 ``(n_channels, n_epochs, n_samples)``, at ``rate``.
     probability
         float32 ``(n_epochs, 5)``, mean over channels and networks; NaN where no channel is usable.
-    heard
+    usable_by_channel
         Which epochs of each channel carry an EEG, bool ``(n_channels, n_epochs)``.
     unusable
         Why an epoch got no stage, such as ``flat``; an empty text where it has one.
@@ -93,7 +93,7 @@ class Scored:
     rate: float
     signal: np.ndarray
     probability: np.ndarray
-    heard: np.ndarray
+    usable_by_channel: np.ndarray
     unusable: tuple[str, ...]
     cards: tuple[Mapping[str, Any], ...]
     below: float

@@ -8,10 +8,10 @@ import numpy as np
 from hypnolens.errors import RecordingError
 from hypnolens.explanations.attributions import Decisions, attribute
 from hypnolens.explanations.detectors import detect
-from hypnolens.explanations.maps import DEFAULT, binned
+from hypnolens.explanations.maps import LAYER_IG, binned
 from hypnolens.network.files import Scorer
 from hypnolens.network.inference import probabilities
-from hypnolens.network.model import folded
+from hypnolens.network.model import fused
 from hypnolens.network.training_range import out_of_range
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.extraction import cut, resample
@@ -64,12 +64,12 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     signal = signal.astype(np.float32, copy=False)
     of_channel = zip(night.signals, night.limits, strict=True)
     reasons = np.array([unusable_reasons(raw[places], night.rate, ends) for raw, ends in of_channel], dtype=object)
-    heard = reasons == ""
-    if not heard.any():
+    usable_by_channel = reasons == ""
+    if not usable_by_channel.any():
         what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"
         raise RecordingError(night.name, what, "choose another channel with --channel")
     total = np.zeros((signal.shape[1], len(STAGES)))
-    for one, good in zip(signal, heard, strict=True):
+    for one, good in zip(signal, usable_by_channel, strict=True):
         if good.any():
             epochs = seen(epochs_of(night, one, good, rate), scorers[0])
             for scorer in scorers:
@@ -79,16 +79,17 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     with np.errstate(invalid="ignore"):
         probability = (total / total.sum(axis=1, keepdims=True)).astype(np.float32)
     unusable = tuple(
-        "" if good else ", ".join(dict.fromkeys(why)) for good, why in zip(heard.any(axis=0), reasons.T, strict=True)
+        "" if good else ", ".join(dict.fromkeys(why))
+        for good, why in zip(usable_by_channel.any(axis=0), reasons.T, strict=True)
     )
     statistics, transitions = statistics_of(stages_of(probability), first_s=night.first_s, lights=night.lights)
-    doubts = _doubts(night, signal, rate, heard, unusable, scorers[0].card)
+    doubts = _doubts(night, signal, rate, usable_by_channel, unusable, scorers[0].card)
     return Scored(
         night=night,
         rate=rate,
         signal=signal,
         probability=probability,
-        heard=heard,
+        usable_by_channel=usable_by_channel,
         unusable=unusable,
         cards=tuple(scorer.card for scorer in scorers),
         below=below,
@@ -98,7 +99,7 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     )
 
 
-def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detail:
+def detail_of(scored: Scored, scorer: Scorer, *, method: str = LAYER_IG) -> Detail:
     """Attributions and events of the epochs of the first channel, for the stages that were given.
 
     Parameters
@@ -110,12 +111,12 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = DEFAULT) -> Detai
     method
         See `hypnolens.explanations.attributions.attribute`.
     """
-    good = scored.heard[0]
+    good = scored.usable_by_channel[0]
     epochs = epochs_of(scored.night, scored.signal[0], good, scored.rate, scored.stage)
     maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
     if good.any():
         across = scorer.card["experiment"]["across_gaps"]
-        decisions = Decisions(folded(scorer.network), seen(epochs, scorer), across_gaps=across, steps=STEPS)
+        decisions = Decisions(fused(scorer.network), seen(epochs, scorer), across_gaps=across, steps=STEPS)
         found = attribute(decisions, np.arange(len(epochs.stage)), epochs.stage, method=method)
         maps[good] = binned(found, MAP_BINS)
     return Detail(method, maps, detect(epochs))
@@ -169,7 +170,7 @@ def _doubts(
     night: Night,
     signal: np.ndarray,
     rate: float,
-    heard: np.ndarray,
+    usable_by_channel: np.ndarray,
     unusable: Sequence[str],
     card: Mapping[str, Any],
 ) -> list[str]:
@@ -180,7 +181,7 @@ def _doubts(
         reasons = ", ".join(sorted(set(unusable) - {""}))
         many = "; statistics of the night are doubtful" if without >= MOST_UNUSABLE * n_epochs else ""
         found.append(f"{without} of {n_epochs} epochs carry no EEG ({reasons}) and got no stage{many}")
-    for channel, epochs, good in zip(night.channels, signal, heard, strict=True):
+    for channel, epochs, good in zip(night.channels, signal, usable_by_channel, strict=True):
         if (silent := int((~good).sum())) > without:
             found.append(f"{channel} is unusable in {silent} of {n_epochs} epochs, and has no vote there")
         if good.any():

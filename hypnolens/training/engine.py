@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Options(Augmentation):
+class TrainingOptions(Augmentation):
     """Options of training; see config/README.md for each."""
 
     sampling: str = "shared"
@@ -66,7 +66,7 @@ class Engine:
         optimiser: torch.optim.Optimizer,
         store: Store,
         weights: Tensor,
-        options: Options,
+        options: TrainingOptions,
         *,
         name: str = "training",
     ) -> None:

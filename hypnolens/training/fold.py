@@ -26,7 +26,7 @@ from hypnolens.pipeline.progress import write_progress
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.stages import STAGES
 from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
-from hypnolens.training.engine import Engine, Options, Progress, TrainingError
+from hypnolens.training.engine import Engine, Progress, TrainingError, TrainingOptions
 from hypnolens.training.store import Store
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,11 @@ SELECTS = {"clean": "validation", "test-selected": "test"}
 """The side of a fold on which the pass that is kept is chosen, by protocol."""
 
 
-def options_of(experiment: Mapping[str, Any]) -> Options:
+def options_of(experiment: Mapping[str, Any]) -> TrainingOptions:
     """The training's options among the keys of an experiment."""
-    return Options(**{field.name: experiment[field.name] for field in fields(Options) if field.name in experiment})
+    return TrainingOptions(
+        **{field.name: experiment[field.name] for field in fields(TrainingOptions) if field.name in experiment}
+    )
 
 
 def training_key(experiment: Mapping[str, Any], fold: int, code: str, sides: Sequence[Sequence[Epochs]]) -> str:
@@ -72,7 +74,7 @@ def train(
     validation: Sequence[Epochs],
     *,
     build: Callable[[], AnyNetwork],
-    options: Options,
+    options: TrainingOptions,
     fold: int,
     checkpoint: Path,
     key: str,
@@ -196,21 +198,21 @@ def class_weights(training: Sequence[Epochs], kind: str) -> Tensor:
     return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
 
-def _enough(history: Sequence[Mapping[str, float]], options: Options) -> bool:
+def _enough(history: Sequence[Mapping[str, float]], options: TrainingOptions) -> bool:
     if not history or len(history) >= options.passes:
         return bool(history)
     last_best = max(row["pass"] for row in history if row["best"])
     return options.patience is not None and len(history) - last_best >= options.patience
 
 
-def _rate(options: Options, number: int) -> float:
+def _rate(options: TrainingOptions, number: int) -> float:
     """Learning rate of a pass: always the same, or falling from it to nearly nothing along half a cosine."""
     if options.schedule == "constant":
         return options.learning_rate
     return options.learning_rate * (1 + math.cos(math.pi * (number - 1) / options.passes)) / 2
 
 
-def _validate(model: Network, validation: Sequence[Epochs], options: Options) -> dict[str, float]:
+def _validate(model: Network, validation: Sequence[Epochs], options: TrainingOptions) -> dict[str, float]:
     given = [
         probabilities(model, epochs, across_gaps=options.across_gaps, precision=options.precision)
         for epochs in validation

@@ -18,8 +18,8 @@ import torch
 from hypnolens.errors import ConfigurationError, DamagedError, HypnolensError, RecordingError
 from hypnolens.evaluation.predictions import read_predictions
 from hypnolens.explanations.examples import Explained, read_explained, write_explained
-from hypnolens.explanations.maps import DEFAULT, RecordingMaps, read_maps, write_maps
-from hypnolens.explanations.night import NightStrip, read_night, write_night_strip
+from hypnolens.explanations.maps import LAYER_IG, RecordingMaps, read_maps, write_maps
+from hypnolens.explanations.night import NightStrip, read_strip, write_night_strip
 from hypnolens.io.frames import read_table, read_texts
 from hypnolens.io.parquet import write_parquet
 from hypnolens.io.tables import read_json, read_rows, write_rows
@@ -220,7 +220,9 @@ def test_what_the_header_says_is_not_believed_without_its_checksum(epochs):
 
 def _maps_of(name):
     maps = np.random.default_rng(0).random((4, 300)).astype(np.float32)
-    return RecordingMaps(name, "s", np.ones((6, 3), np.float32), np.arange(3), {DEFAULT: np.arange(4)}, {DEFAULT: maps})
+    return RecordingMaps(
+        name, "s", np.ones((6, 3), np.float32), np.arange(3), {LAYER_IG: np.arange(4)}, {LAYER_IG: maps}
+    )
 
 
 def test_a_flipped_bit_of_maps_is_noticed(tmp_path):
@@ -240,15 +242,15 @@ def test_a_flipped_bit_of_an_explained_epoch_is_noticed(tmp_path):
     numbers = {"epoch_index": 3, "onset_s": 90.0, "fold": 0, "probability": 0.9, "context": 0.1, "rate": 100.0}
     words = {"group": "clearest", "stage": "N2", "stage_true": "N2", "recording": "a", "subject": "s"}
     signal = np.arange(3000, dtype=np.float32)
-    write_explained([Explained(**words, **numbers, events=[], signal=signal, maps={DEFAULT: signal})], path)
+    write_explained([Explained(**words, **numbers, events=[], signal=signal, maps={LAYER_IG: signal})], path)
     _flips(path, read_explained)
 
 
 def test_a_flipped_bit_of_a_night_is_noticed(tmp_path):
     path = tmp_path / "night.safetensors"
     arrays = ("onset_s", "stage_true", "stage_pred", "frequency_hz", "power_db", "bands", "context")
-    write_night_strip(NightStrip("a", DEFAULT, ["delta"], **{name: np.arange(9.0) for name in arrays}), path)
-    _flips(path, read_night)
+    write_night_strip(NightStrip("a", LAYER_IG, ["delta"], **{name: np.arange(9.0) for name in arrays}), path)
+    _flips(path, read_strip)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from hypnolens.evaluation.predictions import PROBABILITIES
-from hypnolens.explanations.attributions import CHEAP, METHODS
+from hypnolens.explanations.attributions import FAST_METHODS, METHODS
 from hypnolens.explanations.examples import read_explained, write_explained
 from hypnolens.explanations.maps import read_maps
-from hypnolens.explanations.night import read_night
+from hypnolens.explanations.night import read_strip
 from hypnolens.recordings.epochs import read_epochs
 from hypnolens.stages import STAGES
 from tests.rules.conftest import SUBJECTS, draw_figure, run_script, say
@@ -100,7 +100,7 @@ def test_explanations_and_their_figures(chain, tmp_path, monkeypatch, lost, any)
         np.testing.assert_allclose(epoch.signal, recording.signal[row] * recording.scale_uv, rtol=1e-6)
         known = any and true in KNOWN  # of the detected ones, which lie a little later
         assert [tuple(event) for event in epoch.events] == ([(10.2, 1.0, KNOWN[true])] if known else [])
-        assert 0 <= epoch.context <= 1 and set(epoch.maps) == set(CHEAP)
+        assert 0 <= epoch.context <= 1 and set(epoch.maps) == set(FAST_METHODS)
     draw_figure("gradcam", tmp_path, explained=out)
     svg = (tmp_path / "f.svg").read_text()
     assert len(re.findall("<!-- no correct epoch -->", svg)) == (1 if lost else 0)
@@ -196,7 +196,7 @@ def test_maps_are_of_every_epoch_and_of_a_sample(chain, measured):
         there = np.minimum(np.bincount(epochs.stage, minlength=5), 0 if fold in measured.wrong else 2)
         assert sampled["stage_true"].value_counts().reindex(STAGES, fill_value=0).tolist() == there.tolist()
         for method, given in maps.maps.items():
-            assert given.shape == ((n if method in CHEAP else len(maps.sample)), 300) and (given >= 0).all()
+            assert given.shape == ((n if method in FAST_METHODS else len(maps.sample)), 300) and (given >= 0).all()
 
 
 def test_maps_are_measured_against_events_and_bands(chain, measured):
@@ -217,7 +217,7 @@ def test_maps_are_measured_against_events_and_bands(chain, measured):
     assert detectors["kind"].tolist() == ([SPINDLE, ALPHA, THETA] if measured.any else [])
     assert (detectors["f1"] == 1).all() and set(detectors["source"]) <= {"true"}  # 0.8 s of each second overlap
     bands = pd.read_table(measured.aligned["bands"])
-    assert len(bands) == len(CHEAP) * 36 and bands.groupby("method").size().tolist() == [36] * 3
+    assert len(bands) == len(FAST_METHODS) * 36 and bands.groupby("method").size().tolist() == [36] * 3
     assert (bands["recording"].value_counts() == [13 * 3, 12 * 3, 11 * 3]).all()
 
 
@@ -260,7 +260,7 @@ def test_maps_are_compared_with_those_of_other_networks(measured):
 
 def test_a_night_is_the_one_of_median_accuracy(chain, measured):
     scores = pd.read_table(chain.scores["by_recording"])
-    strip = read_night(Path(measured.night))
+    strip = read_strip(Path(measured.night))
     own = scores.set_index("recording").loc[strip.recording, "accuracy"]
     assert own == scores["accuracy"].median()
     epochs = read_epochs(chain.folder / f"{strip.recording}.safetensors")
@@ -282,7 +282,7 @@ def test_tables_of_explanations_hold_all_folds(measured):
     assert {"source", "stage", "kind", "at_event", "elsewhere", "share_before"} <= set(tables["removal"].columns)
     if measured.any:
         assert tables["removal"]["epochs"].tolist() == [counted["N2"], counted["W"]] * 2
-    assert set(tables["sanity"]["subjects"]) <= {1, 2, 3} and set(tables["bands"]["method"]) == set(CHEAP)
+    assert set(tables["sanity"]["subjects"]) <= {1, 2, 3} and set(tables["bands"]["method"]) == set(FAST_METHODS)
     context = tables["context"]
     assert context["epochs"].sum() == 36 and context["neighbours"].between(0, 1).all()
     assert (context[context["decision"] == "wrong"]["epochs"].sum() == 13) == bool(measured.wrong)

@@ -17,12 +17,12 @@ from hypnolens.explanations.alignment import (
     alignment_table,
     controls,
     envelope,
+    means_over_epochs,
     measures,
     preference_of_recording,
-    summary,
 )
 from hypnolens.explanations.events import KIND_BANDS_HZ, KIND_STAGES, KINDS
-from hypnolens.explanations.maps import COARSE, DEFAULT, RecordingMaps, binned
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG, RecordingMaps, binned
 from hypnolens.stages import CODE
 from tests.conftest import make_epochs
 
@@ -178,14 +178,14 @@ def test_every_kind_of_event_has_a_band_and_stages():
 
 def test_a_summary_weighs_epochs_alike_and_knows_no_interval_of_one_subject():
     values = {name: np.array([1.0, 2.0, 6.0, np.nan]) for name in MEASURES}
-    row = summary(values, np.array(["a", "a", "b", "c"]))
+    row = means_over_epochs(values, np.array(["a", "a", "b", "c"]))
     assert (row["epochs"], row["subjects"], row["hit"]) == (3, 2, 3)
     # A quarter of samples has a twice, half of them both, a quarter b twice.
     reach = stats.t.ppf(0.975, 1) * np.std([1.5, 3, 3, 6]) * np.sqrt(2)
     assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((3 - reach, 3 + reach), rel=0.03)
-    shares = summary({name: column / 10 for name, column in values.items()}, np.array(["a", "a", "b", "c"]))
+    shares = means_over_epochs({name: column / 10 for name, column in values.items()}, np.array(["a", "a", "b", "c"]))
     assert 0 < shares["hit_low"] < 0.3 < shares["hit_high"] < 1 and shares["ratio_low"] < 0
-    alone = summary({name: column[:2] for name, column in values.items()}, np.array(["a", "a"]))
+    alone = means_over_epochs({name: column[:2] for name, column in values.items()}, np.array(["a", "a"]))
     assert alone["ratio"] == 1.5 and np.isnan(alone["ratio_low"]) and np.isnan(alone["ratio_high"])
 
 
@@ -217,7 +217,7 @@ def _night(name, seed):
     every = np.arange(n)
     flat = np.ones((n, N_BINS))
     recorded = RecordingMaps(
-        name, name, np.zeros((n, 3)), every, {DEFAULT: every, COARSE: every}, {DEFAULT: maps, COARSE: flat}
+        name, name, np.zeros((n, 3)), every, {LAYER_IG: every, GRAD_CAM: every}, {LAYER_IG: maps, GRAD_CAM: flat}
     )
     return epochs, recorded, events
 
@@ -231,14 +231,14 @@ def aligned():
         aside = np.where(events["onset_s"] % 30 < 15, 3.0, -3.0)  # in the same epoch
         late = events.assign(onset_s=events["onset_s"] + aside, source="X").query("kind == 'spindle'")
         both = pd.concat([events, late], ignore_index=True)
-        pieces.append((name, align_recording(epochs, maps, both, reference=DEFAULT, seed=seed)))
+        pieces.append((name, align_recording(epochs, maps, both, reference=LAYER_IG, seed=seed)))
     table = alignment_table(pieces)
     return table.set_index(["events", "stage", "kind", "map"]), pieces
 
 
 def test_maps_that_lie_on_events_have_all_of_themselves_there(aligned):
     table, _ = aligned
-    own = table.loc[("true", "N2", "spindle", DEFAULT)]
+    own = table.loc[("true", "N2", "spindle", LAYER_IG)]
     assert (own["epochs"], own["subjects"]) == (120, 2)
     expected = {"share": 1, "cover": 1 / 30, "ratio": 30, "hit": 1, "auroc": 1, "average_precision": 1}
     assert own[list(expected)].to_dict() == pytest.approx(expected, abs=1e-3)
@@ -250,8 +250,8 @@ def test_maps_that_lie_on_events_have_all_of_themselves_there(aligned):
 def test_controls_know_what_they_should(aligned):
     table, _ = aligned
     rows = table.loc[("true", "N2", "spindle")]
-    assert list(rows.index) == sorted([DEFAULT, COARSE, "random", "shuffled", "amplitude", "band amplitude"])
-    assert rows.loc[COARSE, ["ratio", "auroc"]].tolist() == pytest.approx([1, 0.5])  # a flat map is chance itself
+    assert list(rows.index) == sorted([LAYER_IG, GRAD_CAM, "random", "shuffled", "amplitude", "band amplitude"])
+    assert rows.loc[GRAD_CAM, ["ratio", "auroc"]].tolist() == pytest.approx([1, 0.5])  # a flat map is chance itself
     assert rows.loc["random", "ratio"] == pytest.approx(1, abs=0.1)
     assert rows.loc["random", "auroc"] == pytest.approx(0.5, abs=0.03)
     assert rows.loc["random", "hit"] == pytest.approx(rows.loc["random", "base"], abs=0.07)
@@ -262,7 +262,7 @@ def test_controls_know_what_they_should(aligned):
 
 def test_sources_are_compared_each_by_itself(aligned):
     table, _ = aligned
-    missed = table.loc[("X", "N2", "spindle", DEFAULT)]
+    missed = table.loc[("X", "N2", "spindle", LAYER_IG)]
     assert (missed["ratio"], missed["hit"]) == (0, 0)  # marks 3 s beside the maps
     assert 0.4 < missed["auroc"] < 0.5  # the map's ten bins are above what is inside
 
@@ -282,7 +282,7 @@ def test_a_table_pools_epochs_of_all_recordings(aligned):
 def test_only_sampled_epochs_that_have_an_event_count():
     epochs, maps, events = _night("a", 0)
     few = replace(maps, sample=np.array([3, 9, 10, 11, 70]))
-    (own,) = [v for k, v in align_recording(epochs, few, events[10:], reference=DEFAULT).items() if k.map == DEFAULT]
+    (own,) = [v for k, v in align_recording(epochs, few, events[10:], reference=LAYER_IG).items() if k.map == LAYER_IG]
     assert own["hit"].tolist() == [1, 1]  # epochs 10 and 11: 9 has no event, 3 and 70 are of other stages
 
 
@@ -290,19 +290,19 @@ def test_a_method_that_explains_a_sample_is_matched_by_row():
     epochs, maps, events = _night("a", 0)
     sample = np.array([7, 20, 33])
     part = RecordingMaps(
-        "a", "a", maps.context, sample, {DEFAULT: maps.rows[DEFAULT], "occlusion": np.array([2, 7, 20, 33])},
-        {DEFAULT: maps.maps[DEFAULT], "occlusion": maps.maps[DEFAULT][[2, 7, 20, 33]]},
+        "a", "a", maps.context, sample, {LAYER_IG: maps.rows[LAYER_IG], "occlusion": np.array([2, 7, 20, 33])},
+        {LAYER_IG: maps.maps[LAYER_IG], "occlusion": maps.maps[LAYER_IG][[2, 7, 20, 33]]},
     )  # fmt: skip
-    found = {key.map: values for key, values in align_recording(epochs, part, events, reference=DEFAULT).items()}
-    assert found["occlusion"]["hit"].tolist() == found[DEFAULT]["hit"].tolist() == [1, 1, 1]
+    found = {key.map: values for key, values in align_recording(epochs, part, events, reference=LAYER_IG).items()}
+    assert found["occlusion"]["hit"].tolist() == found[LAYER_IG]["hit"].tolist() == [1, 1, 1]
 
 
 def test_without_events_or_correct_epochs_the_table_has_columns_and_no_row():
     epochs, maps, events = _night("a", 0)
     none = replace(maps, sample=np.array([], dtype=np.int64))
     found = [
-        align_recording(epochs, maps, events[:0], reference=DEFAULT),
-        align_recording(epochs, none, events, reference=DEFAULT),
+        align_recording(epochs, maps, events[:0], reference=LAYER_IG),
+        align_recording(epochs, none, events, reference=LAYER_IG),
     ]
     assert found == [{}, {}]
     table = alignment_table([("a", one) for one in found])
@@ -312,14 +312,14 @@ def test_without_events_or_correct_epochs_the_table_has_columns_and_no_row():
 
 def test_a_map_on_a_spindle_prefers_sigma():
     epochs, maps, _ = _night("a", 0)
-    zero = maps.maps[DEFAULT].copy()
+    zero = maps.maps[LAYER_IG].copy()
     zero[2] = 0
-    rows = {DEFAULT: maps.rows[DEFAULT], COARSE: maps.rows[COARSE], "occlusion": np.array([0, 1])}
-    maps = replace(maps, rows=rows, maps={DEFAULT: zero, COARSE: maps.maps[COARSE], "occlusion": zero[:2]})
+    rows = {LAYER_IG: maps.rows[LAYER_IG], GRAD_CAM: maps.rows[GRAD_CAM], "occlusion": np.array([0, 1])}
+    maps = replace(maps, rows=rows, maps={LAYER_IG: zero, GRAD_CAM: maps.maps[GRAD_CAM], "occlusion": zero[:2]})
     table = preference_of_recording(epochs, maps)
     assert list(table.columns) == ["recording", "subject", "epoch_index", "stage", "method", *BANDS_HZ]
-    assert set(table["method"]) == {DEFAULT, COARSE}  # a method that explains a sample only is left out
-    own, flat = (table[table["method"] == method] for method in (DEFAULT, COARSE))
+    assert set(table["method"]) == {LAYER_IG, GRAD_CAM}  # a method that explains a sample only is left out
+    own, flat = (table[table["method"] == method] for method in (LAYER_IG, GRAD_CAM))
     assert own["epoch_index"].tolist() == epochs.epoch_index.tolist()
     assert own["stage"].tolist() == ["W"] * 6 + ["N2"] * 60 + ["N3"] * 6
     np.testing.assert_allclose(flat[list(BANDS_HZ)], 1)
@@ -336,6 +336,6 @@ def test_a_map_on_a_spindle_prefers_sigma():
 def test_a_band_beyond_the_sampling_rate_is_not_known():
     epochs = make_epochs([2, 3], rate=32.0)
     every = np.arange(2)
-    maps = RecordingMaps("R1", "R1", np.zeros((2, 3)), every, {DEFAULT: every}, {DEFAULT: RNG.random((2, N_BINS))})
+    maps = RecordingMaps("R1", "R1", np.zeros((2, 3)), every, {LAYER_IG: every}, {LAYER_IG: RNG.random((2, N_BINS))})
     table = preference_of_recording(epochs, maps)
     assert table["beta"].isna().all() and table["sigma"].notna().all()

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypnolens.network.architecture import describe
+from hypnolens.network.architecture import describe_network
 from hypnolens.network.model import Architecture, SEResNetBiLSTM, cell_geometry, n_parameters
 from hypnolens.plots import architecture, f1_bars
 from hypnolens.plots.style import FULL_WIDTH
@@ -44,7 +44,7 @@ def _network(**options):
 
 
 def _described(rate=100.0, **options):
-    return describe(_network(**options), rate)
+    return describe_network(_network(**options), rate)
 
 
 # Numbers.
@@ -93,7 +93,7 @@ def test_a_tiny_network_counted_by_hand():
 @pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 def test_parameters_add_up(options):
     model = _network(**options)
-    found = describe(model, 100.0)
+    found = describe_network(model, 100.0)
     parts = [*found["blocks"], found["head"], *([found["bilstm"]] if found["bilstm"] else [])]
     assert sum(part["parameters"] for part in parts) == found["totals"]["parameters"] == n_parameters(model)
     for block in found["blocks"]:
@@ -107,7 +107,7 @@ def test_parameters_add_up(options):
 @pytest.mark.parametrize("options", [{}, {"se": False}, {"width": 8, "feature_norm": True}])
 def test_multiply_accumulates_are_half_of_torchs_operations(options, rate):
     model = _network(**options).eval()
-    found = describe(model, rate)
+    found = describe_network(model, rate)
     with torch.no_grad(), FlopCounterMode(display=False) as counted:
         features = model.features(torch.randn(1, 30 * rate))
     assert found["totals"]["macs_epoch"] == counted.get_total_flops() / 2
@@ -132,7 +132,7 @@ def test_a_cell_of_the_bilstm_is_four_products_in_each_direction():
 @pytest.mark.parametrize("rate", [100.0, 125.0, 128.0])
 def test_shapes_are_those_of_the_maps_and_places_those_of_the_cells(rate):
     model = _network(**SMALL)
-    found = describe(model, rate)
+    found = describe_network(model, rate)
     x = torch.randn(1, round(30 * rate))
     assert found["samples"] == x.shape[1]
     for number, part in enumerate(found["parts"]):
@@ -148,7 +148,7 @@ def test_a_network_is_left_as_it_is():
     model = _network(**SMALL, feature_norm=True).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
-    describe(model, 100.0)
+    describe_network(model, 100.0)
     assert model.training and all(module.training for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules()) and torch.equal(state, torch.get_rng_state())
@@ -183,7 +183,7 @@ def test_options_are_followed():
     normed = _described(feature_norm=True)["blocks"][-1]
     assert (normed["name"], normed["kind"], normed["parameters"]) == ("feature norm", "batch norm", 1024)
     assert _described(dropout=0.5)["blocks"][2]["dropout"] == 0.5
-    assert describe(_network(**SMALL), 100.0, window=7)["bilstm"]["macs"] == 7 * 2 * 12 * 19
+    assert describe_network(_network(**SMALL), 100.0, window=7)["bilstm"]["macs"] == 7 * 2 * 12 * 19
 
 
 def test_kernels_and_strides_are_those_of_the_modules():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hypnolens.explanations.attributions import (
-    CHEAP,
+    FAST_METHODS,
     METHODS,
     Decisions,
     attribute,
@@ -186,7 +186,7 @@ def test_a_recording_is_explained_whole_by_the_fast_methods_and_in_part_by_all()
     right = np.flatnonzero(epochs.stage == predicted)
     assert set(found.sample) <= set(right) and np.bincount(epochs.stage[found.sample]).tolist() == [2, 2, 2]
     for method in METHODS:
-        assert found.rows[method].tolist() == (list(range(10)) if method in CHEAP else found.sample.tolist())
+        assert found.rows[method].tolist() == (list(range(10)) if method in FAST_METHODS else found.sample.tolist())
         assert found.maps[method].shape == (len(found.rows[method]), 300)
     # Bins are means of ten samples each, of the stage that was predicted.
     own = attribute(Decisions(_network(), epochs, across_gaps=False), [4], [2], method="grad-cam")

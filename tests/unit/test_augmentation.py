@@ -6,7 +6,7 @@ import torch
 
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.training.augmentation import Augmentation, augment
-from hypnolens.training.engine import Engine, Options
+from hypnolens.training.engine import Engine, TrainingOptions
 from hypnolens.training.store import Store
 from tests.conftest import make_epochs
 
@@ -57,7 +57,7 @@ def test_a_mask_is_one_piece_of_at_most_so_many_seconds():
 
 def test_scoring_sees_epochs_as_they_are():
     model = SEResNetBiLSTM(Architecture(width=1, lstm_layers=1, lstm_hidden=4, head_hidden=(), window=1))
-    options = Options(batch_windows=8, noise=1.0, torch_threads=1)
+    options = TrainingOptions(batch_windows=8, noise=1.0, torch_threads=1)
     store = Store([make_epochs([0, 1, 2, 3], rate=20)], torch.device("cpu"))
     engine = Engine(model, torch.optim.Adam(model.parameters()), store, torch.ones(5), options)
     rows = np.arange(4)

@@ -11,7 +11,7 @@ import torch
 from hypnolens.network.devices import claim, pick_device
 from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM
 from hypnolens.recordings.epochs import read_epochs, write_epochs
-from hypnolens.training.engine import Engine, Options, Progress, TrainingError
+from hypnolens.training.engine import Engine, Progress, TrainingError, TrainingOptions
 from hypnolens.training.store import Store
 from tests.conftest import ROOT, make_epochs
 
@@ -30,7 +30,9 @@ def _engine(sampling="shared", *, seed=0, stride=1, batch_windows=16, store=None
         if isinstance(module, BasicBlock):
             torch.nn.init.ones_(module.norm2.weight)  # at zero, as they begin, they hide what is before them
     optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
-    options = Options(sampling=sampling, stride=stride, stretch=6, batch_windows=batch_windows, precision="fp32")
+    options = TrainingOptions(
+        sampling=sampling, stride=stride, stretch=6, batch_windows=batch_windows, precision="fp32"
+    )
     weights = torch.tensor(weights or [1.0] * 5)
     return Engine(model, optimiser, store or Store(RECORDINGS, CPU), weights, options, name="t")
 

@@ -16,7 +16,7 @@ from hypnolens.recordings.epochs import (
     check_rates,
     read_epochs,
     read_hypnograms,
-    summary,
+    recording_row,
     write_epochs,
     write_hypnograms,
 )
@@ -86,8 +86,8 @@ def test_written_epochs_come_back(tmp_path):
     again = read_epochs(tmp_path / "a.safetensors")
     for field in ("signal", "stage", "epoch_index"):
         np.testing.assert_array_equal(getattr(again, field), getattr(epochs, field))
-    assert summary(again) == summary(epochs) and again.scale_uv == epochs.scale_uv
-    assert summary(epochs) == {
+    assert recording_row(again) == recording_row(epochs) and again.scale_uv == epochs.scale_uv
+    assert recording_row(epochs) == {
         "recording": "a", "subject": "s", "night": 1, "channel": "EEG Fpz-Cz", "sampling_rate_hz": 100.0, "epochs": 5,
         "W": 1, "N1": 1, "N2": 2, "N3": 0, "R": 1, "dropped_movement": 0, "dropped_unscored": 0, "dropped_trimmed": 0,
         "flags": "none", "source": "a-PSG.edf", "source_sha256": epochs.source_sha256,

@@ -15,8 +15,8 @@ from hypnolens.explanations.alignment import preference_of_recording
 from hypnolens.explanations.events import agreement_table, count_table, known_events, read_found, within, write_found
 from hypnolens.explanations.examples import CLEAREST, N_ERRORS, UNSURE, Explained, choose, events_within, read_explained
 from hypnolens.explanations.examples import write_explained as write_these
-from hypnolens.explanations.maps import COARSE, DEFAULT, RecordingMaps, neighbours_part, read_maps, write_maps
-from hypnolens.explanations.night import HIGHEST_HZ, night_strip, read_night, write_night_strip
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG, RecordingMaps, neighbours_part, read_maps, write_maps
+from hypnolens.explanations.night import HIGHEST_HZ, night_strip, read_strip, write_night_strip
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.stages import STAGES
 from tests.conftest import make_epochs, make_predictions
@@ -69,13 +69,13 @@ def _maps(name="R1", n=6, sample=(1, 4), rows=None, seed=0):
     every, some = np.arange(n), np.array(rows if rows is not None else sample, dtype=np.int64)
     maps = {
         method: (rng.random((len(of), 300)) * 10.0 ** rng.uniform(-3, 6, (len(of), 1))).astype(np.float32)
-        for method, of in ((DEFAULT, every), ("occlusion", some))
+        for method, of in ((LAYER_IG, every), ("occlusion", some))
     }
-    maps[DEFAULT][2] = 0
+    maps[LAYER_IG][2] = 0
     maps["occlusion"][:1] = 0
     context = rng.standard_normal((n, 5)).astype(np.float32)
     sample = np.array(sample, dtype=np.int64)
-    return RecordingMaps(name, f"subject of {name}", context, sample, {DEFAULT: every, "occlusion": some}, maps)
+    return RecordingMaps(name, f"subject of {name}", context, sample, {LAYER_IG: every, "occlusion": some}, maps)
 
 
 def test_maps_come_back_as_they_were_written(tmp_path):
@@ -93,7 +93,7 @@ def test_maps_come_back_as_they_were_written(tmp_path):
             peak = maps.max(axis=1, keepdims=True, initial=0)
             assert (np.abs(one.maps[method] - maps) <= 1e-3 * peak).all()
             np.testing.assert_allclose(one.maps[method].max(axis=1, initial=0), peak[:, 0], rtol=1e-6)
-    assert not found[0].maps[DEFAULT][2].any() and found[0].maps[DEFAULT][3].any()
+    assert not found[0].maps[LAYER_IG][2].any() and found[0].maps[LAYER_IG][3].any()
     assert found[1].maps["occlusion"].shape == (0, 300)
 
 
@@ -101,7 +101,7 @@ def test_a_map_is_found_by_its_row():
     maps = _maps(n=10, sample=(5, 8), rows=(0, 3, 5, 8))
     np.testing.assert_array_equal(maps.of("occlusion", np.array([8, 3])), maps.maps["occlusion"][[3, 1]])
     np.testing.assert_array_equal(maps.of("occlusion", maps.sample), maps.maps["occlusion"][[2, 3]])
-    np.testing.assert_array_equal(maps.of(DEFAULT, np.array([7])), maps.maps[DEFAULT][[7]])
+    np.testing.assert_array_equal(maps.of(LAYER_IG, np.array([7])), maps.maps[LAYER_IG][[7]])
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "noise", "other", "nothing said"])
@@ -175,7 +175,7 @@ def test_events_are_cut_to_the_epoch():
 
 
 def _explained(group, stage):
-    maps = {DEFAULT: RNG.random(300).astype(np.float32), COARSE: np.zeros(300, dtype=np.float32)}
+    maps = {LAYER_IG: RNG.random(300).astype(np.float32), GRAD_CAM: np.zeros(300, dtype=np.float32)}
     events = [(0.0, 1.5, "spindle"), (12.25, 0.5, "k-complex")]
     return Explained(
         group=group, stage=stage, stage_true="N2", recording="Räume 1", subject="007", epoch_index=12, onset_s=362.5,
@@ -213,17 +213,18 @@ def test_a_night_is_put_together_and_comes_back_as_it_was_written(tmp_path):
     epochs.signal[3] = 0
     every = np.arange(5)
     maps = RecordingMaps(
-        "R1", "R1", RNG.standard_normal((5, 3)).astype(np.float32), every[:0], dict.fromkeys((DEFAULT, COARSE), every),
-        {DEFAULT: RNG.random((5, 300)), COARSE: np.ones((5, 300))},
+        "R1", "R1", RNG.standard_normal((5, 3)).astype(np.float32), every[:0],
+        dict.fromkeys((LAYER_IG, GRAD_CAM), every),
+        {LAYER_IG: RNG.random((5, 300)), GRAD_CAM: np.ones((5, 300))},
     )  # fmt: skip
     preference = preference_of_recording(epochs, maps)
     others = preference.assign(recording="R0", **dict.fromkeys(BANDS_HZ, 9.0))
     shuffled = pd.concat([others, preference]).sample(frac=1, random_state=0)
-    strip = night_strip(epochs, maps, shuffled, np.array([0, 2, 3, 3, 1]), method=DEFAULT)
-    assert (strip.recording, strip.method, strip.names) == ("R1", DEFAULT, list(BANDS_HZ))
+    strip = night_strip(epochs, maps, shuffled, np.array([0, 2, 3, 3, 1]), method=LAYER_IG)
+    assert (strip.recording, strip.method, strip.names) == ("R1", LAYER_IG, list(BANDS_HZ))
     assert strip.onset_s.tolist() == [0, 30, 120, 150, 180]
     assert strip.stage_true.tolist() == [0, 2, 2, 3, 4] and strip.stage_pred.tolist() == [0, 2, 3, 3, 1]
-    own = preference[preference["method"] == DEFAULT]
+    own = preference[preference["method"] == LAYER_IG]
     np.testing.assert_allclose(strip.bands, own[list(BANDS_HZ)])
     assert strip.frequency_hz[0] == 0.5 and strip.frequency_hz[-1] == HIGHEST_HZ
     assert strip.power_db.shape == (5, len(strip.frequency_hz))
@@ -234,7 +235,7 @@ def test_a_night_is_put_together_and_comes_back_as_it_was_written(tmp_path):
     np.testing.assert_allclose(strip.power_db[3], -60)  # a flat epoch: the floor, no infinity
     np.testing.assert_allclose(strip.context, neighbours_part(maps.context))
     write_night_strip(strip, tmp_path / "night.safetensors")
-    found = read_night(tmp_path / "night.safetensors")
+    found = read_strip(tmp_path / "night.safetensors")
     for field in fields(strip):
         ours, theirs = getattr(found, field.name), getattr(strip, field.name)
         np.testing.assert_array_equal(ours, theirs)

@@ -23,7 +23,7 @@ from hypnolens.explanations.faithfulness import (
     probabilities_of,
     without_band,
 )
-from hypnolens.explanations.maps import DEFAULT, RecordingMaps
+from hypnolens.explanations.maps import LAYER_IG, RecordingMaps
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.stages import CODE
@@ -219,7 +219,7 @@ def test_elsewhere_touches_little_where_it_cannot_be_aside():
     assert not (elsewhere(event, avoid, seed=0) & avoid).any()
 
 
-def _recorded(epochs, sample, methods=(DEFAULT,)):
+def _recorded(epochs, sample, methods=(LAYER_IG,)):
     n, every = len(epochs.stage), np.arange(len(epochs.stage))
     maps = np.random.default_rng(0).random((n, 300)).astype(np.float32)
     return RecordingMaps(
@@ -302,22 +302,22 @@ def test_kinds_are_removed_from_their_stages(monkeypatch, kind, stages):
 
 def test_curves_are_measured_by_stage_and_order():
     epochs = _epochs([N2, N2, N2, 0, 3, 3, N2])
-    maps = _recorded(epochs, [0, 2, 3, 4, 6], methods=(DEFAULT, "occlusion"))
-    for row in maps.maps[DEFAULT]:
+    maps = _recorded(epochs, [0, 2, 3, 4, 6], methods=(LAYER_IG, "occlusion"))
+    for row in maps.maps[LAYER_IG]:
         row[PLACE * 5 : PLACE * 5 + 5] += 1  # the right order
     table = measure_curves(Looks(epochs), maps)
     assert list(table.columns) == ["recording", "subject", "stage", "order", "epochs", "step", "deletion", "insertion"]
-    assert set(table["order"]) == {DEFAULT, "occlusion", "amplitude", "random"}
+    assert set(table["order"]) == {LAYER_IG, "occlusion", "amplitude", "random"}
     counts = table.groupby(["order", "stage"])["epochs"].unique().map(list).unstack()
     assert (counts["N2"] == [[3]] * 4).all() and (counts["W"] == [[1]] * 4).all() and (counts["N3"] == [[1]] * 4).all()
     for _, part in table.groupby(["order", "stage"]):
         np.testing.assert_allclose(part["step"], np.linspace(0, 1, STEPS + 1))
     of_n2 = table[(table["stage"] == "N2")].set_index("order")
-    for order in (DEFAULT, "amplitude"):  # the burst is what is loud
+    for order in (LAYER_IG, "amplitude"):  # the burst is what is loud
         assert (of_n2.loc[order, "deletion"][1:] < 0.3).all() and (of_n2.loc[order, "insertion"][1:] > 0.9).all()
     assert of_n2.loc["random", "deletion"].iloc[1] > 0.6
     # Of the other stages the probability goes up as what speaks for N2 goes.
-    assert (table[(table["stage"] == "W") & (table["order"] == DEFAULT)]["deletion"].diff().dropna() >= 0).all()
+    assert (table[(table["stage"] == "W") & (table["order"] == LAYER_IG)]["deletion"].diff().dropna() >= 0).all()
 
 
 def test_curves_are_means_over_epochs():
@@ -328,8 +328,8 @@ def test_curves_are_means_over_epochs():
     maps = _recorded(epochs, [0, 1, 2])
     table = measure_curves(Looks(epochs), maps, seed=9)
     rows, stages = np.arange(3), np.full(3, N2)
-    deletion, insertion = curves(Looks(epochs), signal, rows, stages, maps.maps[DEFAULT], seed=9)
-    own = table[table["order"] == DEFAULT]
+    deletion, insertion = curves(Looks(epochs), signal, rows, stages, maps.maps[LAYER_IG], seed=9)
+    own = table[table["order"] == LAYER_IG]
     np.testing.assert_allclose(own["deletion"], deletion.mean(axis=0))
     np.testing.assert_allclose(own["insertion"], insertion.mean(axis=0))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, build, cell_geometry, folded, n_parameters
+from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, build, cell_geometry, fused, n_parameters
 
 SMALL = {"width": 2, "lstm_layers": 1, "lstm_hidden": 3, "head_hidden": (4,), "window": 5}
 
@@ -166,8 +166,8 @@ def test_norms_within_convolutions_give_the_same(feature_norm):
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.normal_()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    fast, x = folded(network), 20 * torch.randn(5, 3000)
+    fast, x = fused(network), 20 * torch.randn(5, 3000)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
     torch.testing.assert_close(fast.features(x), network.features(x), rtol=1e-4, atol=1e-5)
-    assert folded(fast) is fast
+    assert fused(fast) is fast
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())

@@ -8,7 +8,7 @@ import torch
 
 from hypnolens.errors import HypnolensError
 from hypnolens.network.inference import probabilities
-from hypnolens.training.engine import Options
+from hypnolens.training.engine import TrainingOptions
 from hypnolens.training.fold import train
 from tests.conftest import make_epochs
 
@@ -49,7 +49,7 @@ def test_each_learns_by_the_same_engine(name, tmp_path):
     # Two stages that differ in loudness alone: a few passes lower the loss.
     stages = np.tile([0, 4], 16)
     training = replace(make_epochs(stages, name="a"), scale_uv=0.001)
-    options = Options(passes=4, patience=None, batch_windows=8, stretch=1, learning_rate=1e-3, torch_threads=1)
+    options = TrainingOptions(passes=4, patience=None, batch_windows=8, stretch=1, learning_rate=1e-3, torch_threads=1)
     model, history = train(
         [training], [training], build=lambda: build({"model": name, "window": 3}, 100.0), options=options, fold=0,
         checkpoint=tmp_path / "c.pt", key="k", name="t",

@@ -70,7 +70,7 @@ def _scored(
     reasons = ["flat" if place % 2 else "clipped" for place in range(n)]
     return Scored(
         night=night, rate=100.0, signal=np.zeros((1, n, 2), np.float32), probability=probability,
-        heard=~np.isnan(probability[None, :, 0]),
+        usable_by_channel=~np.isnan(probability[None, :, 0]),
         unusable=tuple(reasons[place] if place in set(bad) else "" for place in range(n)),
         cards=({"name": model, "caution": CAUTION}, {"name": "second", "caution": ""}), below=0.5,
         statistics=statistics, transitions=transitions, warnings=("Three epochs are flat.", "The signal is short."),
@@ -456,8 +456,8 @@ def _certain(text, **options):
     probability[stage == UNSCORED] = np.nan
     statistics, transitions = statistics_of(stage, first_s=scored.night.first_s, lights=scored.night.lights)
     return Scored(**{
-        **vars(scored), "probability": probability, "heard": stage[None] != UNSCORED, "statistics": statistics,
-        "transitions": transitions,
+        **vars(scored), "probability": probability, "usable_by_channel": stage[None] != UNSCORED,
+        "statistics": statistics, "transitions": transitions,
         "unusable": tuple("flat" if code == UNSCORED else "" for code in stage),
     })  # fmt: skip
 

@@ -76,7 +76,7 @@ def make_scored(
         rate=rate,
         signal=np.asarray(signal, dtype=np.float32),
         probability=probability,
-        heard=~np.isnan(probability[None, :, 0]),
+        usable_by_channel=~np.isnan(probability[None, :, 0]),
         unusable=tuple(unusable.get(epoch, "") for epoch in range(n)),
         cards=(CARD,),
         below=0.6,

@@ -10,7 +10,7 @@ from benchmarks.planted import measures, trained, untrained
 from hypnolens.explanations.alignment import envelope
 from hypnolens.explanations.attributions import DEFAULT, Decisions, attribute, to_samples
 from hypnolens.explanations.faithfulness import curves
-from hypnolens.explanations.maps import COARSE
+from hypnolens.explanations.maps import GRAD_CAM
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import cell_geometry
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, plant
@@ -69,7 +69,7 @@ def test_amplitude_and_untrained_networks_do_not_find_it(planted, rows):
     assert amplitude["hit"] <= 0.20
     others = [Decisions(untrained(seed, planted), planted.as_epochs("P"), across_gaps=False) for seed in range(3)]
     # Layer-CAM is not among them: single random networks hit in half of the epochs (benchmarks/results/planted.json).
-    for method in (DEFAULT, COARSE):
+    for method in (DEFAULT, GRAD_CAM):
         maps = [attribute(other, rows, _stages(rows), method=method) for other in others]
         assert np.mean([measures(one, planted.onset_s[rows])["hit"] for one in maps]) <= 0.25
 

@@ -21,15 +21,15 @@ from hypnolens.pipeline.progress import (
     RECENT,
     RULES,
     SILENT_S,
-    describe,
     duration,
     makespan,
+    progress_lines,
     read_runs,
     time_left,
     write_progress,
 )
 from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
-from hypnolens.training.engine import Engine, Options
+from hypnolens.training.engine import Engine, TrainingOptions
 from hypnolens.training.fold import SAVE_S, train
 from tests.conftest import ROOT, make_epochs
 from tests.rules.conftest import run_script
@@ -110,7 +110,8 @@ def _train(dataset, passes):
     with logged(dataset / "logs/train/net/fold-0.log"):
         model, history = train(
             *sides, build=lambda: SEResNetBiLSTM(architecture), fold=0, checkpoint=checkpoint, key="k",
-            options=Options(passes=passes, patience=None, batch_windows=16, stretch=8, torch_threads=1), name="sim/net",
+            options=TrainingOptions(passes=passes, patience=None, batch_windows=16, stretch=8, torch_threads=1),
+            name="sim/net",
         )  # fmt: skip
     return model, history
 
@@ -194,7 +195,7 @@ def test_a_training_that_goes_on_is_in_the_pass_after_its_checkpoints(tmp_path, 
         _train(dataset, 5)
     (fold,) = _read(tmp_path, (dataset / "net/fold-0" / PROGRESS).stat().st_mtime)
     assert (fold.state, fold.made, fold.of, fold.pass_s) == ("running", 2, 5, None)
-    assert "in pass 3" in describe({"sim/net": [fold]}, NOW)[1]
+    assert "in pass 3" in progress_lines({"sim/net": [fold]}, NOW)[1]
 
 
 def test_a_step_that_begins_takes_back_what_an_earlier_one_said(tmp_path):
@@ -219,7 +220,7 @@ def test_each_state_of_a_fold(tmp_path):
         log.info("begun")
         raise RecordingError("a", "is empty", "delete it")
     assert _states(tmp_path) == ["done", "running", "silent", "failed", "waits"]
-    lines = describe(read_runs(tmp_path, NOW), NOW)
+    lines = progress_lines(read_runs(tmp_path, NOW), NOW)
     assert lines[0] == "sim/net"
     assert lines[1] == "  fold 0  done, 10 passes, validation macro-F1 0.030, took 3 min"
     assert lines[2] == (
@@ -247,7 +248,7 @@ def test_before_its_first_pass_a_training_is_silent_for_as_long_as_it_keeps_noth
     _log(dataset, 1, age=SILENT_S[1] + 1)
     assert _states(tmp_path) == ["running", "silent"]
     assert SILENT_S[1] > 1.5 * SAVE_S
-    assert "not known before a pass" in describe(read_runs(tmp_path, NOW), NOW)[-1]
+    assert "not known before a pass" in progress_lines(read_runs(tmp_path, NOW), NOW)[-1]
 
 
 def test_time_left_of_two_at_once(tmp_path):
@@ -282,7 +283,7 @@ def test_a_fold_that_went_on_has_its_checkpoints_passes_behind_it(tmp_path):
 def test_runs_of_which_nothing_has_begun_are_not_there_and_others_are(tmp_path):
     for name in ("sim", "other"):
         dataset = _folds(tmp_path, name, n_folds=2)
-    assert describe(read_runs(tmp_path, NOW), NOW) == ["No training has begun."]
+    assert progress_lines(read_runs(tmp_path, NOW), NOW) == ["No training has begun."]
     _done(dataset, 0, run="one")
     _says(dataset, 1, [20.0], run="two", rule="train_published", age=0.0)
     assert list(read_runs(tmp_path, NOW)) == ["other/one", "other/two"]
@@ -293,7 +294,7 @@ def test_all_done_is_said(tmp_path):
     _done(dataset, 0)
     _done(dataset, 1)
     _done(dataset, 2)  # of an earlier table of folds
-    assert describe(read_runs(tmp_path, NOW), NOW)[-1].startswith("All 2 folds are trained.")
+    assert progress_lines(read_runs(tmp_path, NOW), NOW)[-1].startswith("All 2 folds are trained.")
     assert time_left(read_runs(tmp_path, NOW)) == 0.0
 
 

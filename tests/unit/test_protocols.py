@@ -10,13 +10,13 @@ from hypnolens.evaluation.metrics import confusion_matrix, scores
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.recordings.epochs import write_epochs
-from hypnolens.training.engine import Options
+from hypnolens.training.engine import TrainingOptions
 from hypnolens.training.fold import SELECTS, train
 from tests.conftest import make_epochs
 from tests.rules.conftest import EXPERIMENT, ORIGIN, run_script
 
 ARCHITECTURE = Architecture(width=2, dropout=0.2, lstm_layers=1, lstm_hidden=8, head_hidden=(), window=3)
-OPTIONS = Options(passes=4, patience=None, batch_windows=32, stretch=8, learning_rate=0.02, torch_threads=1)
+OPTIONS = TrainingOptions(passes=4, patience=None, batch_windows=32, stretch=8, learning_rate=0.02, torch_threads=1)
 STAGES = np.repeat([0, 1, 2, 3, 4, 3, 2, 1], 6)
 SIDES = {"a": "train", "b": "train", "c": "validation", "d": "test", "e": "test"}
 
@@ -101,7 +101,7 @@ def test_both_protocols_train_alike_and_choosing_on_the_test_fold_never_lowers_i
     ]
     gained = []
     for seed in range(2):
-        options = Options(**{**OPTIONS.__dict__, "seed": seed})
+        options = TrainingOptions(**{**OPTIONS.__dict__, "seed": seed})
         for fold in range(3):
             turned = people[2 * fold :] + people[: 2 * fold]
             tested, validation, training = turned[:2], turned[2:3], turned[3:]

@@ -10,8 +10,8 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from hypnolens.explanations.attributions import CHEAP, Decisions, attribute, explain_recording
-from hypnolens.explanations.maps import COARSE, DEFAULT
+from hypnolens.explanations.attributions import FAST_METHODS, Decisions, attribute, explain_recording
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.explanations.sanity import SHIFTS_S, blocks, measure_sanity, randomised, shifted, similarity
 from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, to_microvolts
 from tests.conftest import make_epochs
@@ -162,7 +162,7 @@ def explained():
     return model, decisions, maps
 
 
-@pytest.mark.parametrize("method", CHEAP)
+@pytest.mark.parametrize("method", FAST_METHODS)
 def test_a_shift_by_nothing_gives_the_plain_map(explained, method):
     _, decisions, _ = explained
     rows, stages = np.array([0, 3, 7]), np.array([0, 3, 2])
@@ -183,10 +183,10 @@ def test_a_map_is_turned_back_by_as_much_as_the_signal_was_turned(monkeypatch):
     monkeypatch.setattr("hypnolens.explanations.sanity.attribute", itself)
     decisions = Decisions(_network(), epochs, across_gaps=False)
     own = epochs.signal[[1]] * np.float32(epochs.scale_uv)
-    found = shifted(decisions, np.array([1]), np.array([3]), method=COARSE, shift_s=0.4)
+    found = shifted(decisions, np.array([1]), np.array([3]), method=GRAD_CAM, shift_s=0.4)
     np.testing.assert_array_equal(found, own)
     np.testing.assert_array_equal(seen["signal"][0, 50:], own[0, :-50])  # 0.4 s later
-    assert seen["method"] == COARSE
+    assert seen["method"] == GRAD_CAM
 
 
 def test_a_twin_that_is_the_network_itself_is_alike_and_another_is_not(explained):
@@ -200,13 +200,13 @@ def test_a_twin_that_is_the_network_itself_is_alike_and_another_is_not(explained
     # What a method does not explain at all has no row, so that a level may lack one.
     assert [level for level in ORDER if level in levels["parameters"]] == levels["parameters"]
     assert levels["labels"] == ["same", "other"] and [float(level) for level in levels["shift"]] == list(SHIFTS_S)
-    assert set(table["method"]) == set(CHEAP) and table["epochs"].between(1, len(maps.sample)).all()
+    assert set(table["method"]) == set(FAST_METHODS) and table["epochs"].between(1, len(maps.sample)).all()
     rows = table.set_index(["level", "method"])
-    for method in CHEAP:
+    for method in FAST_METHODS:
         given = maps.of(method, maps.sample)
         assert rows.loc[("same", method), "similarity"] == pytest.approx(1, abs=1e-3)
         assert rows.loc[("same", method), "epochs"] == (np.ptp(given, axis=1) > 0).sum()
-    assert rows.loc[("other", DEFAULT), "similarity"] < 0.95
+    assert rows.loc[("other", LAYER_IG), "similarity"] < 0.95
     assert (table["similarity"].abs() <= 1 + 1e-9).all()
 
 
@@ -217,18 +217,18 @@ def test_rows_are_means_over_the_sampled_epochs(explained):
     theirs = attribute(Decisions(twin, EPOCHS, across_gaps=False), maps.sample, EPOCHS.stage[maps.sample])
     alike = [
         spearmanr(own, other.reshape(300, 10).mean(axis=1)).statistic
-        for own, other in zip(maps.of(DEFAULT, maps.sample), theirs, strict=True)
+        for own, other in zip(maps.of(LAYER_IG, maps.sample), theirs, strict=True)
         if np.ptp(own) > 0 and np.ptp(other) > 0
     ]
-    (row,) = table[(table["level"] == "twin") & (table["method"] == DEFAULT)].itertuples()
+    (row,) = table[(table["level"] == "twin") & (table["method"] == LAYER_IG)].itertuples()
     assert (row.similarity, row.epochs) == (pytest.approx(np.mean(alike), abs=1e-3), len(alike))
 
 
 def test_maps_that_are_flat_have_no_row(explained):
     _, decisions, maps = explained
-    flat = {**maps.maps, COARSE: np.zeros_like(maps.maps[COARSE])}
+    flat = {**maps.maps, GRAD_CAM: np.zeros_like(maps.maps[GRAD_CAM])}
     table = measure_sanity(decisions, replace(maps, maps=flat), label_shuffled={}, across_gaps=False)
-    assert set(table["method"]) == set(CHEAP) - {COARSE} and set(table["check"]) == {"parameters", "shift"}
+    assert set(table["method"]) == set(FAST_METHODS) - {GRAD_CAM} and set(table["check"]) == {"parameters", "shift"}
 
 
 def test_a_recording_without_correct_epochs_has_a_table_without_rows(explained):

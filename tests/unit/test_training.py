@@ -14,12 +14,12 @@ from hypnolens.network.model import Architecture, SEResNetBiLSTM, build
 from hypnolens.recordings.epochs import read_epochs, write_epochs
 from hypnolens.recordings.normalisation import normalise
 from hypnolens.training import fold
-from hypnolens.training.engine import Engine, Options, TrainingError
+from hypnolens.training.engine import Engine, TrainingError, TrainingOptions
 from hypnolens.training.fold import options_of, train, training_key
 from tests.conftest import make_epochs
 
 ARCHITECTURE = Architecture(width=2, dropout=0.2, lstm_layers=1, lstm_hidden=8, head_hidden=(), window=3)
-OPTIONS = Options(passes=4, patience=None, batch_windows=16, stretch=8, learning_rate=0.01, torch_threads=1)
+OPTIONS = TrainingOptions(passes=4, patience=None, batch_windows=16, stretch=8, learning_rate=0.01, torch_threads=1)
 STAGES = np.repeat([0, 1, 2, 3, 4, 3, 2, 1], 6)
 TRAINING = [make_epochs(STAGES, name=name, seed=seed, rate=20) for seed, name in enumerate("ab")]
 VALIDATION = [make_epochs(STAGES[::-1].copy(), name="c", seed=9, rate=20)]
@@ -43,7 +43,7 @@ def _without_time(history):
 
 
 def test_it_learns_and_the_best_pass_is_kept(tmp_path):
-    options = Options(**{**OPTIONS.__dict__, "passes": 25})
+    options = TrainingOptions(**{**OPTIONS.__dict__, "passes": 25})
     model, history = _train(tmp_path / "c.pt", options=options)
     kept = max(row["validation_macro_f1"] for row in history)
     predicted = probabilities(model, VALIDATION[0], across_gaps=False, precision="fp32").argmax(axis=1)
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_network_and_another_does_not(tmp_path):
     first, history = _train(tmp_path / "1.pt")
     second, again = _train(tmp_path / "2.pt")
     assert _same(first, second) and _without_time(history) == _without_time(again)
-    for number, other in enumerate([{"fold": 1}, {"options": Options(**{**OPTIONS.__dict__, "seed": 1})}]):
+    for number, other in enumerate([{"fold": 1}, {"options": TrainingOptions(**{**OPTIONS.__dict__, "seed": 1})}]):
         assert not _same(first, _train(tmp_path / f"o{number}.pt", **other)[0])
 
 
@@ -123,7 +123,7 @@ def test_a_kill_after_training_repeats_no_pass(tmp_path, monkeypatch):
 def test_a_stale_or_damaged_checkpoint_is_discarded_with_a_line(tmp_path, caplog, damage):
     fresh, _ = _train(tmp_path / "fresh.pt", key="new")
     path = tmp_path / "c.pt"
-    _train(path, key="old", options=Options(**{**OPTIONS.__dict__, "seed": 7}))
+    _train(path, key="old", options=TrainingOptions(**{**OPTIONS.__dict__, "seed": 7}))
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
     elif damage == "pickle":
@@ -169,7 +169,7 @@ def test_the_key_takes_the_checksum_of_a_signal_that_was_read(tmp_path):
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path):
-    options = Options(**{**OPTIONS.__dict__, "passes": 50, "patience": 2, "learning_rate": 1e-12})
+    options = TrainingOptions(**{**OPTIONS.__dict__, "passes": 50, "patience": 2, "learning_rate": 1e-12})
     _, history = _train(tmp_path / "c.pt", options=options)
     last_best = max(row["pass"] for row in history if row["best"])
     assert len(history) == last_best + 2 < 50
@@ -183,10 +183,10 @@ def test_a_loss_that_explodes_stops_with_a_clear_line(tmp_path):
 
 
 def test_the_cosine_falls_from_the_rate_to_nearly_nothing():
-    options = Options(passes=10, learning_rate=0.1, schedule="cosine")
+    options = TrainingOptions(passes=10, learning_rate=0.1, schedule="cosine")
     rates = [fold._rate(options, number) for number in range(1, 11)]
     assert rates[0] == 0.1 and rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.003
-    assert fold._rate(Options(learning_rate=0.1), 9) == 0.1
+    assert fold._rate(TrainingOptions(learning_rate=0.1), 9) == 0.1
 
 
 def test_keys_of_an_experiment_reach_network_and_training():

@@ -6,7 +6,7 @@ import pandas as pd
 
 from hypnolens.explanations.alignment import align_recording, alignment_table, preference_of_recording
 from hypnolens.explanations.events import agreement_table, read_found, within
-from hypnolens.explanations.maps import DEFAULT, read_maps
+from hypnolens.explanations.maps import LAYER_IG, read_maps
 from hypnolens.pipeline.logs import logged
 from hypnolens.recordings.epochs import read_epochs
 
@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
         for maps in read_maps(Path(path)):
             epochs = read_epochs(Path(snakemake.params.epochs) / f"{maps.recording}.safetensors")
             events = read_found(Path(snakemake.params.events) / f"{maps.recording}.tsv")
-            aligned.append((maps.subject, align_recording(epochs, maps, events, reference=DEFAULT)))
+            aligned.append((maps.subject, align_recording(epochs, maps, events, reference=LAYER_IG)))
             preferred.append(preference_of_recording(epochs, maps))
             found.append(within(events, epochs.onset_s))
     alignment_table(aligned).to_csv(snakemake.output.alignment, sep="\t", index=False, na_rep="nan")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hypnolens.errors import RecordingError
 from hypnolens.pipeline.logs import logged
-from hypnolens.recordings.epochs import summary, write_epochs
+from hypnolens.recordings.epochs import recording_row, write_epochs
 from hypnolens.recordings.extraction import extract, read_source
 
 with logged(snakemake.log[0]) as log:
@@ -17,4 +17,4 @@ with logged(snakemake.log[0]) as log:
     source = read_source(snakemake.input.get("source"), files["psg"], options["recording"])
     epochs = extract(files["psg"], files["hypnogram"], source=source, **options)
     write_epochs(epochs, Path(snakemake.output[0]))
-    log.info("%s", summary(epochs))
+    log.info("%s", recording_row(epochs))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hypnolens.evaluation.predictions import codes, read_predictions
 from hypnolens.evaluation.tables import median_recording
-from hypnolens.explanations.maps import DEFAULT, read_maps
+from hypnolens.explanations.maps import LAYER_IG, read_maps
 from hypnolens.explanations.night import night_strip, write_night_strip
 from hypnolens.io.frames import read_table
 from hypnolens.pipeline.logs import logged
@@ -17,6 +17,6 @@ with logged(snakemake.log[0]) as log:
     predictions = read_predictions(snakemake.input.predictions)
     predicted = codes(predictions[predictions["recording"] == name].sort_values("epoch_index")["stage_pred"])
     bands = read_table(snakemake.input.bands)
-    strip = night_strip(epochs, maps, bands, predicted, method=DEFAULT)
+    strip = night_strip(epochs, maps, bands, predicted, method=LAYER_IG)
     write_night_strip(strip, Path(snakemake.output[0]))
     log.info("%s", name)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from hypnolens.io.tables import write_rows
 from hypnolens.pipeline.logs import logged
-from hypnolens.recordings.epochs import check_rates, read_epochs, side_by_side, summary, write_hypnograms
+from hypnolens.recordings.epochs import check_rates, read_epochs, recording_row, side_by_side, write_hypnograms
 
 with logged(snakemake.log[0]) as log:
     epochs = [read_epochs(Path(path), signal=False) for path in snakemake.input.epochs]
-    rows = [{**summary(one), **snakemake.params.origin} for one in epochs]
+    rows = [{**recording_row(one), **snakemake.params.origin} for one in epochs]
     check_rates(rows, snakemake.wildcards.dataset)
     write_rows(Path(snakemake.output.table), list(rows[0]), rows)
     write_hypnograms(side_by_side(epochs), Path(snakemake.output.hypnograms))

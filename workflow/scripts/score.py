@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from hypnolens.pipeline.logs import logged
-from hypnolens.scoring.run import Options, score_file
+from hypnolens.scoring.run import ScoringOptions, score_file
 
 with logged(snakemake.log[0]) as log:
     given = dict(snakemake.params.options)
-    options = Options(
+    options = ScoringOptions(
         model=Path(given["model"]) if given["model"] else None,
         ensemble=given["ensemble"],
         channels=tuple(given["channel"]),
