@@ -31,14 +31,18 @@ from hypnolens.scoring import outputs
 from hypnolens.scoring.names import bids_name, file_names
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.outputs import summary, write_outputs
-from hypnolens.scoring.scored import Detail, Night, Scored
+from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.stages import CODE, MOVEMENT, STAGES, UNSCORED
+from tests.nights import scored_night
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 START = datetime(2021, 3, 4, 22, 30, 15)
 
 SHOWN = np.array([*STAGES, "?"])
+
+FILE = {"sha256": "ab" * 32, "file_rate": 256.0, "notes": ("C4-M1 was chosen.",), "warnings": ("The signal is short.",)}
+"""What the file of a night is like that is staged at another rate than its own."""
 
 MODEL, CAUTION = "demo-not-for-use", "Made from six simulated nights: not for use."
 
@@ -59,21 +63,12 @@ def _scored(
     rng = np.random.default_rng(seed)
     probability = rng.dirichlet(np.full(5, 0.5), n).astype(np.float32)
     probability[list(bad)] = np.nan
-    stages = rng.integers(0, 7, n).astype(np.int8) if human else None
-    night = Night(
-        name=name, source=f"{name}.edf", sha256="ab" * 32, channels=("C4-M1",),
-        signals=np.zeros((1, 4), np.float32), rate=256.0, limits=(None,), start=start, first_s=first_s, human=stages,
-        lights=lights, notes=("C4-M1 was chosen.",), warnings=("The signal is short.",),
-    )  # fmt: skip
-    stage = np.where(np.isnan(probability[:, 0]), UNSCORED, np.nan_to_num(probability).argmax(axis=1))
-    statistics, transitions = statistics_of(stage, first_s=first_s, lights=lights)
     reasons = ["flat" if place % 2 else "clipped" for place in range(n)]
-    return Scored(
-        night=night, rate=100.0, signal=np.zeros((1, n, 2), np.float32), probability=probability,
-        usable_by_channel=~np.isnan(probability[None, :, 0]),
-        unusable=tuple(reasons[place] if place in set(bad) else "" for place in range(n)),
+    return scored_night(
+        probability, np.zeros((1, n, 2)), rate=100.0, start=start, first_s=first_s, lights=lights,
+        human=rng.integers(0, 7, n) if human else None, unusable={place: reasons[place] for place in bad},
         cards=({"name": model, "caution": CAUTION}, {"name": "second", "caution": ""}), below=0.5,
-        statistics=statistics, transitions=transitions, warnings=("Three epochs are flat.", "The signal is short."),
+        said=("Three epochs are flat.", "The signal is short."), **FILE | {"name": name, "source": f"{name}.edf"},
     )  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from hypnolens.plots.colours import STAGE_COLOURS
 from hypnolens.scoring.night_page import write_page
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.page_data import signal_of, spectrogram_of
-from hypnolens.scoring.scored import Detail, Night, Scored
+from hypnolens.scoring.scored import Detail
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED
+from tests.nights import scored_night
 
 W, N1, N2, N3, R = range(5)
 
@@ -65,27 +66,10 @@ def make_scored(
     probability[list(unusable)] = np.nan
     if signal is None:
         signal = rng.normal(0, 20, (1, n, round(30 * rate)))
-    facts = {
-        "name": "night1", "source": "night1.edf", "sha256": "0" * 64, "channels": ("C4-M1",),
-        "signals": np.empty((1, 0), dtype=np.float32), "rate": rate, "limits": (None,), "start": start,
-        "first_s": first_s, "human": None if human is None else np.asarray(human, dtype=np.int8), "lights": lights,
-        "notes": (), "warnings": (),
-    }  # fmt: skip
-    scored = Scored(
-        night=Night(**{**facts, **night}),
-        rate=rate,
-        signal=np.asarray(signal, dtype=np.float32),
-        probability=probability,
-        usable_by_channel=~np.isnan(probability[None, :, 0]),
-        unusable=tuple(unusable.get(epoch, "") for epoch in range(n)),
-        cards=(CARD,),
-        below=0.6,
-        statistics={},
-        transitions=pd.DataFrame(),
-        warnings=(),
-    )
-    statistics, transitions = statistics_of(scored.stage, first_s=first_s, lights=lights)
-    scored = replace(scored, statistics=statistics, transitions=transitions)
+    scored = scored_night(
+        probability, signal, rate=rate, start=start, first_s=first_s, lights=lights, human=human, unusable=unusable,
+        cards=(CARD,), below=0.6, **night,
+    )  # fmt: skip
     maps = rng.uniform(0, 0.5, (n, n_bins)).astype(np.float32)
     maps[~scored.usable] = np.nan
     onset = scored.onset_s[scored.stage == N2] + 10
