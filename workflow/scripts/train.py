@@ -19,34 +19,26 @@ from hypnolens.training.fold import SELECTS, options_of, train, training_key
 from hypnolens.training.folds import read_folds
 
 with logged(snakemake.log[0]):
-    wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
+    wildcards, experiment, fold = snakemake.wildcards, dict(snakemake.params.experiment), int(snakemake.wildcards.fold)
     folder, checkpoint = Path(snakemake.params.epochs), Path(snakemake.params.checkpoint)
     options = options_of(experiment)
     # What an earlier training said is no longer so, and reading takes its time.
     write_progress(checkpoint, [], made=0, of=options.passes, since=time.time())
-    recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
+    recordings = read_folds(Path(snakemake.input.folds), fold)
     raw = [
         [read_epochs(folder / f"{name}.safetensors", mapped=True) for name in recordings[split]]
         for split in ("train", SELECTS[experiment["protocol"]])
     ]
     sides = [[normalise(epochs, experiment["normalisation"]) for epochs in side] for side in raw]
     rate = sides[0][0].rate
-    model, history = train(
-        *sides,
-        build=partial(import_module(snakemake.params.networks).build, experiment, rate),
-        options=options,
-        fold=int(wildcards.fold),
-        checkpoint=checkpoint,
-        key=training_key(experiment, int(wildcards.fold), snakemake.params.code, sides),
-        name=f"{wildcards.dataset}/{wildcards.experiment} fold {wildcards.fold}",
-    )
+    build = partial(import_module(snakemake.params.networks).build, experiment, rate)
+    key = training_key(experiment, fold, snakemake.params.code, sides)
+    name = f"{wildcards.dataset}/{wildcards.experiment} fold {fold}"
+    model, history = train(*sides, build=build, options=options, fold=fold, checkpoint=checkpoint, key=key, name=name)
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
-    where = {"dataset": wildcards.dataset, "experiment_name": wildcards.experiment, "fold": int(wildcards.fold)}
-    found = {
-        "usual": training_range_of(raw[0]),
-        "subjects": len({epochs.subject for epochs in raw[0]}),
-        "history": history,
-    }
-    given = {"experiment": experiment, "origin": snakemake.params.origin, "recordings": recordings, "rate": rate}
-    card = card_of(**where, **given, **found, made=record())
+    card = card_of(
+        dataset=wildcards.dataset, experiment_name=wildcards.experiment, fold=fold, experiment=experiment, rate=rate,
+        origin=snakemake.params.origin, recordings=recordings, subjects=len({epochs.subject for epochs in raw[0]}),
+        usual=training_range_of(raw[0]), history=history, made=record(),
+    )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
