@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo model test faults lint clean
+.PHONY: demo model test test-all faults lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -16,8 +16,16 @@ model: $(VENV)/installed
 	$(BIN)/snakemake release --cores all --configfile config/demo.yaml
 	$(BIN)/python -m hypnolens.network.release reports/sim/demo/release.zip hypnolens/data
 
+# Two processes; tests that take the whole machine stay in one of them.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --durations=40
+
+# What a change needs before a commit: linters, units, scripts of rules, one small chain.
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+# And damaged files, faults, environments, a SLURM, downloads, a browser, whole chains.
+test-all: lint
+	$(PYTEST)
 
 # Injects faults into small runs for most of an hour, and prints what was lost.
 faults: $(VENV)/installed

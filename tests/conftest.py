@@ -20,6 +20,24 @@ torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("HYPNOLENS_TEST_DATA", ROOT.parent / "shared" / "data"))
 
+MACHINE = ("cluster", "conda", "faults")
+"""Folders whose tests take a whole machine."""
+
+CHAINS = {"finished", "pipeline", "fetched"}
+"""What runs Snakemake."""
+
+
+def pytest_collection_modifyitems(items):
+    """Tell what `make test` leaves out, and keep tests that need both cores, or a chain in common, in one process."""
+    for item in items:
+        folder, fixtures = item.path.relative_to(ROOT / "tests").parts[0], set(item.fixturenames)
+        whole = folder in MACHINE or (folder == "workflow" and fixtures & CHAINS)
+        if whole or folder == "fuzz" or "tab" in fixtures:
+            item.add_marker(pytest.mark.slow)
+        if whole or item.get_closest_marker("chain"):
+            item.add_marker(pytest.mark.xdist_group("machine"))
+
+
 RK = {"W": "Sleep stage W", "1": "Sleep stage 1", "2": "Sleep stage 2", "3": "Sleep stage 3", "4": "Sleep stage 4",
       "R": "Sleep stage R", "M": "Movement time", "?": "Sleep stage ?"}  # fmt: skip
 

@@ -87,7 +87,7 @@ class Decisions:
 
     def signal(self, rows: Tensor, offset: int) -> Tensor:
         """Epochs at an offset from staged ones ``(n,)``, in µV ``(n, n_samples)``; anything where there is none."""
-        at = self._at(rows, offset).clamp(min=0).cpu().numpy()
+        at = self.at(rows, offset).clamp(min=0).cpu().numpy()
         return self._microvolts(at)
 
     def logits(self, own: Tensor, rows: Tensor, offset: int = 0) -> Tensor:
@@ -97,7 +97,7 @@ class Decisions:
         """
         windows = slide(self.features, self.positions[rows])
         place = windows.shape[1] // 2 + offset
-        own = torch.where((self._at(rows, offset) >= 0)[:, None], own, 0.0)[:, None]
+        own = torch.where((self.at(rows, offset) >= 0)[:, None], own, 0.0)[:, None]
         windows = torch.cat([windows[:, :place], own, windows[:, place + 1 :]], dim=1)
         # cuDNN has no backward pass for an LSTM in evaluation mode.
         with torch.backends.cudnn.flags(enabled=False):
@@ -110,7 +110,8 @@ class Decisions:
     def _microvolts(self, rows: np.ndarray) -> Tensor:
         return to_microvolts(self.epochs.signal[rows], self.epochs.scale_uv, self.features.device)
 
-    def _at(self, rows: Tensor, offset: int) -> Tensor:
+    def at(self, rows: Tensor, offset: int) -> Tensor:
+        """Rows of the epochs at an offset from staged ones ``(n,)``, -1 where there is none."""
         middle = self.positions.shape[1] // 2
         if abs(offset) > middle:
             raise ValueError(f"a window of {self.positions.shape[1]} epochs has none at offset {offset}")
@@ -168,7 +169,10 @@ def attribute(
         part = slice(begin, begin + CHUNK)
         chosen, wanted = (torch.as_tensor(array[part], device=device) for array in (rows, stages))
         x = decisions.signal(chosen, offset) if signal is None else torch.from_numpy(signal[part]).to(device).float()
-        maps.append(METHODS[method](decisions, x, chosen, wanted, offset))
+        found = METHODS[method](decisions, x, chosen, wanted, offset)
+        # What is no part of the decision leaves the rounding of other batches behind, on some processors.
+        found[(decisions.at(chosen, offset) < 0).cpu().numpy()] = 0
+        maps.append(found)
     return np.concatenate(maps)
 
 

@@ -24,9 +24,6 @@ from tests.fuzz.mutations import CHANNEL
 NUMBER = int(os.environ.get("HYPNOLENS_FUZZ", "100"))
 SEED = int(os.environ.get("HYPNOLENS_FUZZ_SEED", "0"))
 
-LONGEST_S = 10.0
-"""Of a core; what answers in less may take longer on a machine that does other things."""
-
 PATIENCE_S = 60.0
 MOST_BYTES = 1024**3
 
@@ -113,7 +110,6 @@ def test_broken_files_are_refused_reported_or_read_as_pyedflib_reads_them(bases,
     print(f"slowest {slowest['seconds']:.2f} s ({slowest['name']}); most memory {peak / 1e6:.0f} MB")
     bad = [answer for answer in answers if answer["outcome"] in ("wrong", "hang", "crash")]
     assert not bad, "\n".join("{number} {name}: {outcome} {said}".format(**answer) for answer in bad)
-    assert slowest["seconds"] < LONGEST_S
     assert peak < MOST_BYTES
     # A reader that refused everything would pass too.
     assert NUMBER < 100 or 0.05 < 1 - counts["refused"] / NUMBER < 0.6

@@ -181,26 +181,26 @@ def test_quality_flags(tmp_path):
     assert any(flag.startswith("amplitude=") for flag in extract(loud, hypnogram, **OPTIONS).flags)
 
 
-def test_twenty_two_hours_take_under_two_seconds_and_300_mb(tmp_path):
+def test_twenty_two_hours_take_under_300_mb(tmp_path):
     n_epochs = 22 * 120
     noise = np.random.default_rng(0).normal(0, 20, n_epochs * 3000).clip(-190, 190)
     channels = {"EEG Fpz-Cz": noise, **{f"other {i}": noise for i in range(2)}}
     psg = write_psg(tmp_path / "a-PSG.edf", channels)
     hypnogram = write_hypnogram(tmp_path / "a-Hypnogram.edf", "W" * 1000 + "2" * 900 + "W" * (n_epochs - 1900))
-    # In a process of its own, as in the pipeline: start-up and imports count, what pytest holds does not.
+    # In a process of its own, as in the pipeline: imports count, what pytest holds does not. Seconds are a matter of
+    # the machine: benchmarks/extraction.py.
     code = (
-        "import time; began = time.monotonic(); from pathlib import Path\n"
+        "from pathlib import Path\n"
         "from hypnolens.recordings.epochs import write_epochs\nfrom hypnolens.recordings.extraction import extract\n"
         f"epochs = extract(Path({str(psg)!r}), Path({str(hypnogram)!r}), **{OPTIONS!r})\n"
         f"write_epochs(epochs, Path({str(tmp_path / 'a.safetensors')!r}))\n"
         # Not getrusage, whose peak a process inherits from its parent.
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1]\n"
-        "print(time.monotonic() - began, int(peak) / 1024, len(epochs.stage))"
+        "print(int(peak) / 1024, len(epochs.stage))"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
-    # The faster of two, as the machine may be busy with something else.
-    seconds, megabytes, kept = min(tuple(map(float, run.stdout.split())) for run in runs)
-    assert kept == 1020 and seconds < 2 and megabytes < 300
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    megabytes, kept = map(float, run.stdout.split())
+    assert kept == 1020 and megabytes < 300
 
 
 @pytest.mark.parametrize("wanted", [100, "native"])

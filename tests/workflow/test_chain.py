@@ -10,7 +10,7 @@ import pytest
 
 from hypnolens.recordings.epochs import read_epochs
 from tests.conftest import RK, write_hypnogram, write_pair
-from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, TINY
+from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, TINY, Pipeline
 
 EXPECTED_STAGE = {RK[label]: stage for label, stage in
                   [("W", "W"), ("1", "N1"), ("2", "N2"), ("3", "N3"), ("4", "N3"), ("R", "R")]}  # fmt: skip
@@ -19,6 +19,23 @@ EXPECTED_STAGE = {RK[label]: stage for label, stage in
 def _predictions(folder, dataset, experiment="tiny"):
     paths = sorted((folder / "results" / dataset / experiment).glob("fold-*/predictions.parquet"))
     return pd.concat([pd.read_parquet(path).assign(fold=number) for number, path in enumerate(paths)])
+
+
+@pytest.mark.chain
+def test_a_small_chain_from_nothing_to_scores_and_a_figure(tmp_path):
+    """What `make test` runs; the chain up to the reports, `finished`, is for `make test-all`."""
+    pipeline = Pipeline(tmp_path)
+    pipeline.configure(datasets={"mini": {**SIMULATED, "hours": 0.25}})
+    metrics, figure = "results/mini/tiny/metrics.json", "reports/mini/tiny/figures/confusion_matrix.png"
+    run = pipeline.run(metrics, figure)
+    assert run.returncode == 0, run.stdout
+    predictions = _predictions(tmp_path, "mini")
+    assert len(predictions) == 3 * 30 and not predictions.duplicated(["recording", "epoch_index"]).any()
+    found = json.loads((tmp_path / metrics).read_text())
+    right = (predictions["stage_true"] == predictions["stage_pred"]).mean()
+    assert found["n_epochs"] == 90 and found["n_folds"] == 3 and found["accuracy"] == pytest.approx(right)
+    assert (tmp_path / figure).read_bytes().startswith(b"\x89PNG")
+    assert pipeline.planned(metrics, figure) == {}
 
 
 def test_everything_that_was_promised_is_there(finished):
