@@ -74,5 +74,6 @@ def sources_of(rule):
     """Files of the project that a rule runs: its script, what that imports, and what it is told to import by name."""
     params = dict(rule.params.items())
     named = [params["networks"]] if "networks" in params else []
+    named += [f"hypnolens.reports.{params['page']}"] if "page" in params else []
     named += [f"hypnolens.plots.{params['figure']}"] if "figure" in params else []
     return sources(ROOT, script_of(rule), *named)

@@ -11,8 +11,8 @@ HOME = PACKAGE if (PACKAGE / "workflow").is_dir() else PACKAGE.parent
 TABLES = HOME / "config" / "tables"
 """Recordings, folds and published figures of the datasets."""
 
-NOTEBOOKS = HOME / "workflow" / "notebooks"
-"""Notebooks of the reports, without their numbers."""
+NOTEBOOK = HOME / "workflow" / "notebooks" / "page.ipynb"
+"""What papermill executes for every page."""
 
 CAPTIONS = HOME / "workflow" / "report" / "figures"
 """A caption a figure, for Snakemake's report and for the pages."""

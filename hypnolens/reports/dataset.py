@@ -1,37 +1,21 @@
-"""The report: a notebook executed by papermill, exported as one page that needs nothing from elsewhere."""
+"""The report of a dataset: scores, recordings, folds, figures of each experiment, and how they were made."""
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
-import papermill
-from IPython.display import HTML, Image, Markdown, display
-from nbconvert import HTMLExporter
-from papermill.exceptions import PapermillExecutionError
+from IPython.display import Markdown, display
 
 from hypnolens.datasets.origins import ORIGINS
-from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.evaluation.tables import OVERALL, score_table, stage_table
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json, read_rows
 from hypnolens.pipeline.jobs import by_run
-from hypnolens.plots.catalogue import FIGURES, caption, path_of
+from hypnolens.plots.catalogue import FIGURES
+from hypnolens.reports.pages import anchor, note, show_figure, show_heading, show_table
 from hypnolens.stages import STAGES
 from hypnolens.training.folds import Fold, absent_stages, read_folds
-
-STYLE = (
-    "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } "
-    ".wide td, .wide th { white-space: nowrap !important } "
-    ".wrapped td, .wrapped th { white-space: normal !important; font-size: 85%; padding: 0.3em !important }"
-)
-"""A line length that can be read, and tables that scroll by themselves where they are wider."""
-
-MOST_ROWS = 60
-"""Rows of a table on the page; the whole table is in its file."""
 
 TOOK = (
     "Snakemake's benchmark files, each of the last time that a job ran to its end. `wall_s`: seconds from beginning to "
@@ -43,7 +27,7 @@ TOOK = (
 
 
 class Page:
-    """The sections of a dataset's report, each displayed when it is called in the notebook.
+    """The sections of a dataset's report.
 
     Parameters
     ----------
@@ -66,6 +50,15 @@ class Page:
         self.metrics = {name: read_json(self.results / name / "metrics.json") for name in self.names}
         self.cards = {name: read_json(self.results / name / "fold-0" / "model.json") for name in self.names}
         self.trained = [name for name, card in self.cards.items() if "cell_step" in card]
+
+    def show(self) -> None:
+        """Display all sections."""
+        for section in (self.head, self.scores, self.cost, self.recordings, self.folds):
+            section()
+        for name in self.shown:
+            self.experiment(name)
+        self.methods()
+        self.took()
 
     def head(self) -> None:
         """Title, origin of the data, and contents."""
@@ -91,8 +84,8 @@ class Page:
         )
         show_figure("f1_bars", dataset=self.dataset)
         for name, values in self.metrics.items():
-            for note in values["notes"]:
-                display(Markdown(f"**{name}**: {note}."))
+            for sentence in values["notes"]:
+                display(Markdown(f"**{name}**: {sentence}."))
 
     def cost(self) -> None:
         """What a training pass costs, and what it brings."""
@@ -220,94 +213,3 @@ class Page:
         display(Markdown("All jobs by rule, downloads and simulation left out:"))
         show_table(pd.DataFrame(read_rows(tables / "jobs.tsv")))
         display(Markdown(f"*{TOOK}*"))
-
-
-def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> None:
-    """Execute a notebook with parameters, in the folder in which this runs.
-
-    Raises
-    ------
-    HypnolensError
-        A file that it shows is damaged.
-    papermill.exceptions.PapermillExecutionError
-        A cell failed for another reason; the notebook up to it is kept.
-    """
-    # A kernel of the same name that the user installed elsewhere must not run in place of this environment's.
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-    # Snakemake hides PYTHONPATH from jobs in conda environments, and hypnolens is installed in none of them.
-    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    run: dict[str, Any] = {"kernel_name": "python3", "progress_bar": False, "log_output": False}
-    try:
-        papermill.execute_notebook(template, notebook, parameters=dict(parameters), **run)
-    except PapermillExecutionError as error:  # which knows what the kernel raised by its name
-        if error.ename in (DamagedError.__name__, HypnolensError.__name__):
-            raise HypnolensError(error.evalue) from None
-        raise
-
-
-def export(notebook: Path, html: Path, *, title: str) -> None:
-    """Export an executed notebook as one HTML page without code, with every picture inside."""
-    exporter = HTMLExporter(
-        exclude_input=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        embed_images=True,
-    )
-    page, _ = exporter.from_notebook_node(
-        nbformat.read(notebook, as_version=4), resources={"metadata": {"name": title}}
-    )
-    # nbconvert's page loads MathJax and require.js from the web; the report has nothing to run.
-    page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    page = page.replace("</head>", f"<style>{STYLE}</style></head>", 1)
-    html.write_text(page, encoding="utf-8")
-
-
-def show_heading(title: str) -> None:
-    """Display a heading that can be linked to."""
-    display(Markdown(f'<h2 id="{anchor(title)}">{title}</h2>'))
-
-
-def anchor(title: str) -> str:
-    """What a link to a heading is called."""
-    return title.lower().replace(" ", "-")
-
-
-def show_table(table: pd.DataFrame, *, wrapped: bool = False) -> None:
-    """Display a table, which scrolls by itself where it is wide, or has its words wrapped."""
-    kind = "wide wrapped" if wrapped else "wide"
-    display(HTML(f'<div class="{kind}">{table.head(MOST_ROWS).to_html(index=False, border=0)}</div>'))
-    if len(table) > MOST_ROWS:
-        display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
-
-
-def show_figure(name: str, *, before: str = "", note: str = "", **wildcards: str) -> None:
-    """Display a figure of the table, which becomes a part of the page, and its caption.
-
-    Parameters
-    ----------
-    name
-        Of the figure, see `hypnolens.plots.catalogue`.
-    before, note
-        Words before and after its caption.
-    wildcards
-        Its ``dataset``, and ``experiment`` where it is of a run.
-    """
-    image = Image(filename=path_of(name).format(**wildcards))
-    image.width = 0.6 * int.from_bytes(image.data[16:20], "big")  # 200 dots an inch of paper, 120 on a screen
-    display(image)
-    display(Markdown(f"*{' '.join(filter(None, [before, caption(name), note]))}*"))
-
-
-def note(figure: str, card: Mapping[str, Any]) -> str:
-    """What a run's figure says of the network's card, after its caption."""
-    if figure == "training_curves":
-        selected = card["experiment"].get("protocol") == "test-selected"
-        where = (
-            "on the test fold itself, which flatters" if selected else "on validation subjects, never on test subjects"
-        )
-        return f"It is chosen {where}."
-    if figure == "gradcam":
-        step, field = (card[key] / card["sampling_rate_hz"] for key in ("cell_step", "cell_field"))
-        return f"A cell of Grad-CAM steps {step:.2f} s and sees {field:.1f} s."
-    return ""

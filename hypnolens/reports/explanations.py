@@ -11,7 +11,7 @@ from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json
 from hypnolens.plots.catalogue import FIGURES
-from hypnolens.reports.dataset import note, show_figure, show_heading, show_table
+from hypnolens.reports.pages import note, show_figure, show_heading, show_table
 from hypnolens.stages import CODE
 
 SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "detected"}
@@ -24,8 +24,8 @@ FAILS = 0.5
 """A map of a random network that is as like the trained one's as this does not depend on what was learnt."""
 
 
-class ExplanationPage:
-    """The sections of the page, each displayed when it is called in the notebook.
+class Page:
+    """The sections of the page.
 
     Parameters
     ----------
@@ -47,6 +47,13 @@ class ExplanationPage:
         rate = self.card["sampling_rate_hz"]
         self.step_s, self.field_s = self.card["cell_step"] / rate, self.card["cell_field"] / rate
         self.metrics = read_json(Path("results") / dataset / experiment / "metrics.json")
+
+    def show(self) -> None:
+        """Display all sections."""
+        for section in (
+            self.head, self.reading, self.pictures, self.alignment, self.faithfulness, self.sanity, self.bands
+        ):  # fmt: skip
+            section()
 
     def head(self) -> None:
         """Title and what was done."""

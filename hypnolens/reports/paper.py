@@ -9,7 +9,7 @@ from IPython.display import Markdown, display
 
 from hypnolens.io.frames import read_texts
 from hypnolens.io.tables import read_json
-from hypnolens.reports.dataset import anchor, note, show_figure, show_heading, show_table
+from hypnolens.reports.pages import anchor, note, show_figure, show_heading, show_table
 from hypnolens.reports.paper_tables import Study
 
 PAPER = "Sharma et al. 2023, [arXiv 2309.07156](https://arxiv.org/abs/2309.07156)"
@@ -21,11 +21,11 @@ SECTIONS = {
     "Around transitions": "transitions", "Sleep statistics": "statistics", "Features": "features",
     "Explained epochs": "explained", "Training": "training", "Network": "network", "Methods": "methodology",
 }  # fmt: skip
-"""Sections in order, and the method of `PaperPage` that shows each."""
+"""Sections in order, and the method of `Page` that shows each."""
 
 
-class PaperPage:
-    """The sections of the page, each displayed when it is called in the notebook.
+class Page:
+    """The sections of the page.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ class PaperPage:
         ))  # fmt: skip
 
     def show(self) -> None:
-        """All sections."""
+        """Display all sections."""
+        self.head()
         for title, name in SECTIONS.items():
             show_heading(title)
             getattr(self, name)()

@@ -364,8 +364,8 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     dataset = {"kind": "simulate", "trim_wake_min": 30, "trim_rule": "r", "folds": {"k": 2}, "channel": ["EEG"]}
     shown = []
     monkeypatch.setattr(paper, "display", lambda thing: shown.append(getattr(thing, "data", thing)))
-    monkeypatch.setattr("hypnolens.reports.dataset.display", lambda thing: shown.append(getattr(thing, "data", thing)))
-    page = paper.PaperPage([vars(study)], {"mine": dataset}, {"shhs": "why"}, "snakemake --cores 2")
+    monkeypatch.setattr("hypnolens.reports.pages.display", lambda thing: shown.append(getattr(thing, "data", thing)))
+    page = paper.Page([vars(study)], {"mine": dataset}, {"shhs": "why"}, "snakemake --cores 2")
     page.head()
     page.show()
     text = "\n".join(part for part in shown if isinstance(part, str))

@@ -56,7 +56,10 @@ def test_every_script_is_run_by_a_rule():
     assert scripts == {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
 
 
-COMES_WITH = {"IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn"}
+COMES_WITH = {
+    "IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn", "traitlets": "ipykernel",
+    "zmq": "ipykernel",
+}  # fmt: skip
 
 
 def test_each_rule_finds_all_that_it_imports_in_its_environment():

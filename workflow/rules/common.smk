@@ -39,6 +39,9 @@ PAPER_TABLES = (
     "sleep_statistics",
 )  # fmt: skip
 EXPLANATION_TABLES = ("alignment", "faithfulness", "removal", "sanity", "bands", "detectors", "context")
+# What every page is made of, besides its own module.
+PAGE = "workflow/notebooks/page.ipynb"
+CAPTIONS = [f"workflow/report/figures/{figure.name}.rst" for figure in FIGURES]
 # What a release holds of the project itself.
 RELEASED = [
     path for path in [*sorted(HOME.glob("envs/*.yaml")), HOME / "requirements.lock", HOME / "LICENSE"] if path.is_file()

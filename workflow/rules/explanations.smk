@@ -204,6 +204,7 @@ rule explanation_report:
     params:
         kind=ask(PLAN.kind),
         sample=EXPLAINED,
-        code=code_version("explanation_report", "workflow/notebooks/explanations.ipynb"),
+        page="explanations",
+        code=code_version("explanation_report", "hypnolens.reports.explanations", PAGE, *CAPTIONS),
     script:
         "../scripts/explanation_report.py"

@@ -80,7 +80,8 @@ rule report:
         dataset=ask(PLAN.options),
         experiments=ask(PLAN.figures_of_runs),
         runs=ask(PLAN.options_of_runs),
-        code=code_version("report", "workflow/notebooks/report.ipynb"),
+        page="dataset",
+        code=code_version("report", "hypnolens.reports.dataset", PAGE, *CAPTIONS),
     script:
         "../scripts/report.py"
 
@@ -125,8 +126,9 @@ rule paper:
         studies=ask(PLAN.studies),
         datasets=ask(PLAN.options_of_datasets),
         missing=ask(PLAN.missing_datasets),
+        page="paper",
         code=code_version(
-            "paper", "workflow/notebooks/paper.ipynb", "config/tables/paper.tsv", "config/tables/methods.tsv"
+            "paper", "hypnolens.reports.paper", PAGE, *CAPTIONS, "config/tables/paper.tsv", "config/tables/methods.tsv"
         ),
     script:
         "../scripts/paper.py"

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from hypnolens.io.shipped import NOTEBOOKS
 from hypnolens.pipeline.logs import logged
-from hypnolens.reports.dataset import execute, export
+from hypnolens.reports.pages import execute, export
 
 with logged(snakemake.log[0]):
     wildcards, params = snakemake.wildcards, snakemake.params
     notebook = Path(snakemake.output.notebook)
-    parameters = {"dataset": wildcards.dataset, "experiment": wildcards.experiment}
-    parameters |= {"kind": params.kind, "sample": params.sample["sample"]}
-    execute(NOTEBOOKS / "explanations.ipynb", notebook, parameters)
+    given = {"dataset": wildcards.dataset, "experiment": wildcards.experiment}
+    execute(params.page, {**given, "kind": params.kind, "sample": params.sample["sample"]}, notebook)
     title = f"hypnolens: explanations of {wildcards.dataset}, {wildcards.experiment}"
     export(notebook, Path(snakemake.output.html), title=title)

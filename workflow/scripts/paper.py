@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 from hypnolens.io.frames import read_table
-from hypnolens.io.shipped import NOTEBOOKS, TABLES
+from hypnolens.io.shipped import TABLES
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
 from hypnolens.reports import paper_tables
-from hypnolens.reports.dataset import execute, export
+from hypnolens.reports.pages import execute, export
 
 with logged(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
@@ -20,7 +20,6 @@ with logged(snakemake.log[0]):
         tables[tsv.stem].to_csv(tsv, sep="\t", index=False, na_rep="-")
         paper_tables.write_latex(tables[tsv.stem], latex)
     Path(output.made).write_text(json.dumps(record(), indent=2) + "\n", encoding="utf-8")
-    parameters = {"studies": params.studies, "datasets": params.datasets, "missing": params.missing}
-    parameters["command"] = os.environ["HYPNOLENS_COMMAND"]
-    execute(NOTEBOOKS / "paper.ipynb", Path(output.notebook), parameters)
+    given = {"studies": params.studies, "datasets": params.datasets, "missing": params.missing}
+    execute(params.page, {**given, "command": os.environ["HYPNOLENS_COMMAND"]}, Path(output.notebook))
     export(Path(output.notebook), Path(output.html), title="hypnolens: the paper's page")

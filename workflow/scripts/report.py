@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 from hypnolens.evaluation.tables import score_table
-from hypnolens.io.shipped import NOTEBOOKS
 from hypnolens.io.tables import read_json
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
-from hypnolens.reports.dataset import execute, export
+from hypnolens.reports.pages import execute, export
 
 with logged(snakemake.log[0]):
     runs, dataset = dict(snakemake.params.runs), snakemake.wildcards.dataset
@@ -18,7 +17,7 @@ with logged(snakemake.log[0]):
     made = {**record(), "dataset": options, "experiments": runs}
     Path(snakemake.output.made).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     notebook = Path(snakemake.output.notebook)
-    parameters = {"dataset": dataset, "experiments": dict(snakemake.params.experiments), "runs": names}
-    parameters["options"] = options
-    execute(NOTEBOOKS / "report.ipynb", notebook, parameters)
+    figures = dict(snakemake.params.experiments)
+    given = {"dataset": dataset, "experiments": figures, "runs": names, "options": options}
+    execute(snakemake.params.page, given, notebook)
     export(notebook, Path(snakemake.output.html), title=f"hypnolens: {dataset}")
