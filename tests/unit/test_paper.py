@@ -366,7 +366,6 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     monkeypatch.setattr(paper, "display", lambda thing: shown.append(getattr(thing, "data", thing)))
     monkeypatch.setattr("hypnolens.reports.pages.display", lambda thing: shown.append(getattr(thing, "data", thing)))
     page = paper.Page([vars(study)], {"mine": dataset}, {"shhs": "why"}, "snakemake --cores 2")
-    page.head()
     page.show()
     text = "\n".join(part for part in shown if isinstance(part, str))
     assert [title for title in paper.SECTIONS if f">{title}</h2>" not in text] == []
