@@ -9,9 +9,11 @@ from typing import Any
 import nbformat
 import pandas as pd
 import papermill
+import zmq
 from IPython.display import HTML, Image, Markdown, display
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from hypnolens.datasets.origins import ORIGINS
 from hypnolens.errors import DamagedError, HypnolensError
@@ -278,7 +280,11 @@ def execute(template: Path, notebook: Path, parameters: Mapping[str, Any]) -> No
     # Snakemake hides PYTHONPATH from jobs in conda environments, and hypnolens is installed in none of them.
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    # Nobody debugs the kernel, which warns that its frozen modules make that hard.
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     run: dict[str, Any] = {"kernel_name": "python3", "progress_bar": False, "log_output": False}
+    if zmq.has("curve"):  # else others on the machine could listen, of which the kernel warns
+        run["config"] = Config(KernelManager={"transport_encryption": "required"})
     try:
         papermill.execute_notebook(template, notebook, parameters=dict(parameters), **run)
     except PapermillExecutionError as error:  # which knows what the kernel raised by its name
