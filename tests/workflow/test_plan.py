@@ -79,8 +79,8 @@ def test_the_demo_is_planned_in_full(pipeline):
 def test_explanations_are_a_target_of_their_own_and_compare_with_shuffled_labels(pipeline):
     shutil.copy(ROOT / "config" / "explanations.yaml", pipeline.folder / "config.yaml")
     plan = pipeline.planned("explanations")
-    assert plan["explanation_report"] == 1 and plan["sanity"] == plan["attribute"] == plan["faithfulness"] == 6
-    assert plan["train"] == 6 + 6  # the network, and the one that is trained on shuffled labels
+    assert plan["explanation_report"] == 1 and plan["sanity"] == plan["attribute"] == plan["faithfulness"] == 3
+    assert plan["train"] == 3 + 3  # the network, and the one that is trained on shuffled labels
     assert plan["events"] == 6 and "report" not in plan and "attribute" not in pipeline.planned()
 
 
