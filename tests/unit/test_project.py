@@ -42,7 +42,10 @@ def test_every_rule_has_its_environment():
     assert set(used) == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
 
 
-COMES_WITH = {"IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn"}
+COMES_WITH = {
+    "IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn", "traitlets": "ipykernel",
+    "zmq": "ipykernel",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.stem)
