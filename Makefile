@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 .PHONY: demo model test test-all faults lint clean
 
 demo: $(VENV)/installed
-	$(BIN)/snakemake --cores all --configfile config/demo.yaml
-	@echo; cat reports/sim/tables/scores.tsv; echo
-	@echo "Simulated nights. Report: $(CURDIR)/reports/sim/report.html"
+	@$(BIN)/python -m hypnolens.pipeline.brief \
+		$(BIN)/snakemake --cores all --configfile config/demo.yaml --quiet rules host reason
+	@echo; $(BIN)/python -c 'import pandas as pd; table = pd.read_table("reports/sim/tables/scores.tsv", dtype=str); \
+		print(table.filter(regex="^(?!.*ci95)").to_string(index=False))'
+	@echo; echo "Simulated nights. Report: $(CURDIR)/reports/sim/report.html"
 	@echo "A night of your own: $(BIN)/hypnolens score NIGHT.edf --out scores (docs/score.md)"
 
 # The network that comes with hypnolens, made anew: a matter for its developers.

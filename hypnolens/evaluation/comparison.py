@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
 from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.evaluation import metrics
@@ -253,7 +252,11 @@ def fold_table(pairs: Sequence[tuple[str, str]], folds: Mapping[str, Sequence[Pa
 def signed_rank(differences: np.ndarray) -> float:
     """Two-sided p of Wilcoxon's signed-rank test; NaN are left out, and where no value differs from zero it is 1."""
     defined = differences[~np.isnan(differences)]
-    return float(wilcoxon(defined).pvalue) if np.any(defined) else 1.0
+    if not np.any(defined):
+        return 1.0
+    from scipy.stats import wilcoxon  # a second, which most that needs this module need not wait for
+
+    return float(wilcoxon(defined).pvalue)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
