@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo model test test-all faults lint clean
+.PHONY: demo model test test-all arithmetic faults lint clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python -m hypnolens.pipeline.brief \
@@ -28,6 +28,12 @@ test: lint
 # And damaged files, faults, environments, a SLURM, downloads, a browser, whole chains.
 test-all: lint
 	$(PYTEST)
+
+# What `make test` runs, but with the instructions of other processors, and with two threads.
+arithmetic: $(VENV)/installed
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m "not slow" tests/unit tests/rules
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m "not slow" tests/unit tests/rules
+	HYPNOLENS_TEST_THREADS=2 $(PYTEST) -m "not slow" tests/unit tests/rules
 
 # Injects faults into small runs for most of an hour, and prints what was lost.
 faults: $(VENV)/installed

@@ -44,8 +44,8 @@ LEAST_NIGHTS_A_MINUTE, BELOW_MB = 15, 400
 ALONE = """
 import json, sys
 from pathlib import Path
-from hypnolens.epochs import write_epochs
-from hypnolens.extraction import extract
+from hypnolens.recordings.epochs import write_epochs
+from hypnolens.recordings.extraction import extract
 
 psg, hypnogram, out, options = sys.argv[1:]
 epochs = extract(Path(psg), Path(hypnogram), source=psg, **json.loads(options))

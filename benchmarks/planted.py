@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from hypnolens.explanations.alignment import TOLERANCE_S, envelope
-from hypnolens.explanations.attributions import DEFAULT, FAST_METHODS, METHODS, Decisions, attribute
-from hypnolens.explanations.maps import GRAD_CAM
+from hypnolens.explanations.attributions import FAST_METHODS, METHODS, Decisions, attribute
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.explanations.sanity import drawn_anew
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import Architecture, SEResNetBiLSTM, to_microvolts
@@ -110,10 +110,10 @@ def main() -> int:
     missed = [] if given.peak < 1.5 else [
         name for name, bad in {
             "accuracy": accuracy < 0.95, "epochs": len(rows) < 100,
-            "default": found[DEFAULT]["hit"] < 0.90 or found[DEFAULT]["ratio"] < 5,
+            "default": found[LAYER_IG]["hit"] < 0.90 or found[LAYER_IG]["ratio"] < 5,
             "grad-cam": found[GRAD_CAM]["hit"] < 0.80 or found[GRAD_CAM]["ratio"] < 3,
             "amplitude": found["amplitude"]["hit"] > 0.20,
-            "untrained": max(np.mean(drawn[method]) for method in (DEFAULT, GRAD_CAM)) > 0.25,
+            "untrained": max(np.mean(drawn[method]) for method in (LAYER_IG, GRAD_CAM)) > 0.25,
         }.items() if bad
     ]  # fmt: skip
     rounded = {name: {key: round(value, 3) for key, value in row.items()} for name, row in found.items()}

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.conftest import ROOT
 def _workflow(folder, *targets, configfiles=(), config=None, snakefile=ROOT / "Snakefile"):
     """The workflow after its plan was made in a folder; what it prints goes nowhere."""
     before, environment = Path.cwd(), dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     os.chdir(folder)
     try:
         with (
@@ -35,6 +37,8 @@ def _workflow(folder, *targets, configfiles=(), config=None, snakefile=ROOT / "S
         os.chdir(before)
         os.environ.clear()
         os.environ.update(environment)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def planned(folder, *targets, **given):

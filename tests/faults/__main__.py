@@ -4,7 +4,7 @@
 
 Damaged files; twenty kills of each kind at random moments; disks that are full or read-only; and on a SLURM of its own
 each fault of a cluster at each stage of the chain. Disks and SLURM need root; what is left out is said. The status says
-whether anything was lost. `make test` takes a few of them, by the same functions.
+whether anything was lost. `make test-all` takes a few of them, by the same functions.
 """
 
 import argparse

@@ -8,9 +8,9 @@ import torch
 
 from benchmarks.planted import measures, trained, untrained
 from hypnolens.explanations.alignment import envelope
-from hypnolens.explanations.attributions import DEFAULT, Decisions, attribute, to_samples
+from hypnolens.explanations.attributions import Decisions, attribute, to_samples
 from hypnolens.explanations.faithfulness import curves
-from hypnolens.explanations.maps import GRAD_CAM
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import cell_geometry
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, plant
@@ -51,7 +51,7 @@ def _stages(rows):
     return np.full(len(rows), N2)
 
 
-@pytest.mark.parametrize("method, hit, ratio", [(DEFAULT, 0.90, 5.0), ("grad-cam", 0.80, 3.0)])
+@pytest.mark.parametrize("method, hit, ratio", [(LAYER_IG, 0.90, 5.0), ("grad-cam", 0.80, 3.0)])
 def test_maps_point_to_the_event(decisions, planted, rows, method, hit, ratio):
     found = measures(attribute(decisions, rows, _stages(rows), method=method), planted.onset_s[rows])
     assert found["hit"] >= hit and found["ratio"] >= ratio
@@ -69,7 +69,7 @@ def test_amplitude_and_untrained_networks_do_not_find_it(planted, rows):
     assert amplitude["hit"] <= 0.20
     others = [Decisions(untrained(seed, planted), planted.as_epochs("P"), across_gaps=False) for seed in range(3)]
     # Layer-CAM is not among them: single random networks hit in half of the epochs (benchmarks/results/planted.json).
-    for method in (DEFAULT, GRAD_CAM):
+    for method in (LAYER_IG, GRAD_CAM):
         maps = [attribute(other, rows, _stages(rows), method=method) for other in others]
         assert np.mean([measures(one, planted.onset_s[rows])["hit"] for one in maps]) <= 0.25
 
@@ -100,7 +100,7 @@ def _at(maps, second):
     return measures(maps, np.full(len(maps), float(second)))["hit"]
 
 
-@pytest.mark.parametrize("method", [DEFAULT, "grad-cam", "layer-cam"])
+@pytest.mark.parametrize("method", [LAYER_IG, "grad-cam", "layer-cam"])
 def test_a_map_does_not_move_to_where_the_neighbours_have_their_event(model, crowded, method):
     epochs, own = crowded
     decisions = Decisions(model, epochs, across_gaps=False)

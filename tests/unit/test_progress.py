@@ -32,6 +32,7 @@ from hypnolens.training.checkpoints import read_checkpoint, write_checkpoint
 from hypnolens.training.engine import Engine, TrainingOptions
 from hypnolens.training.fold import SAVE_S, train
 from tests.conftest import ROOT, make_epochs
+from tests.planning import rules, script_of
 from tests.rules.conftest import run_script
 
 NOW = 1.8e9
@@ -338,17 +339,15 @@ def test_durations_have_two_units_at_most(seconds, words):
 
 
 def test_rules_that_train_in_passes_are_those_that_are_looked_for():
-    found = {}
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
-            if "scripts/train.py" in rule:
-                found[rule.split(":")[0]] = re.findall(r'"(results/[^"]+)"', rule)
+    found = {name: rule for name, rule in rules().items() if script_of(rule) == "train"}
     assert set(found) == set(RULES)
-    for rule, files in found.items():
-        assert f"results/{{dataset}}/logs/{rule}/{{experiment}}/fold-{{fold}}.log" in files
-        assert f"results/{{dataset}}/benchmarks/{rule}/{{experiment}}/fold-{{fold}}.tsv" in files
+    for name, rule in found.items():
+        asked = [*rule.log, rule.benchmark, *rule.output, rule.params.checkpoint]
+        files = {re.sub(r"\{(\w+),[^}]*\}", r"{\1}", str(file)) for file in asked}
+        assert f"results/{{dataset}}/logs/{name}/{{experiment}}/fold-{{fold}}.log" in files
+        assert f"results/{{dataset}}/benchmarks/{name}/{{experiment}}/fold-{{fold}}.tsv" in files
         folder = "results/{dataset}/{experiment}/fold-{fold}"
-        assert {f"{folder}/{name}" for name in ("history.tsv", "model.json", "checkpoint.pt")} <= set(files)
+        assert {f"{folder}/{file}" for file in ("history.tsv", "model.json", "checkpoint.pt")} <= files
 
 
 def test_the_command_says_where_training_is(tmp_path, capsys, monkeypatch):
