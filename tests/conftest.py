@@ -14,7 +14,8 @@ from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.recordings.epochs import Epochs
 from tests.server import Server
 
-# Tiny networks are slower on two threads, and many times so where something else computes. `make arithmetic` asks for two.
+# Tiny networks are slower on two threads, and many times so where something else computes. `make arithmetic` asks for
+# two.
 torch.set_num_threads(int(os.environ.get("HYPNOLENS_TEST_THREADS", "1")))
 
 ROOT = Path(__file__).parent.parent
