@@ -3,6 +3,7 @@
 There is one notebook. It makes the class ``Page`` of one of this room's modules, and lets it show itself.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -59,11 +60,13 @@ def execute(page: str, given: Mapping[str, Any], notebook: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     # Nobody debugs the kernel, which warns that its frozen modules make that hard.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    # papermill writes into the notebook what JSON has; of anything else, such as a tuple, it makes a text.
+    plain = json.loads(json.dumps(given))
     run: dict[str, Any] = {"kernel_name": "python3", "progress_bar": False, "log_output": False}
     if zmq.has("curve"):  # else others on the machine could listen, of which the kernel warns
         run["config"] = Config(KernelManager={"transport_encryption": "required"})
     try:
-        papermill.execute_notebook(NOTEBOOK, notebook, parameters={"page": page, "given": dict(given)}, **run)
+        papermill.execute_notebook(NOTEBOOK, notebook, parameters={"page": page, "given": plain}, **run)
     except PapermillExecutionError as error:  # which knows what the kernel raised by its name
         if error.ename in (DamagedError.__name__, HypnolensError.__name__):
             raise HypnolensError(error.evalue) from None
