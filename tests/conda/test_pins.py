@@ -17,7 +17,8 @@ from tests.conda.conftest import ENVIRONMENTS, dependencies
 from tests.conda.test_use_conda import imports, its_sources
 from tests.conftest import ROOT
 
-LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines())
+LINES = [line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines()]
+LOCK = {canonicalize_name(name): version for name, version in LINES}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WANTED = [Requirement(line) for line in PROJECT["dependencies"]] + [
     Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines
@@ -47,9 +48,8 @@ def test_an_environment_pins_what_the_lock_file_does_and_the_project_allows(name
 
 
 def test_the_lock_file_pins_what_the_project_allows():
-    locked = {canonicalize_name(name): version for name, version in LOCK.items()}
     for requirement in WANTED:
-        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+        assert requirement.specifier.contains(LOCK[canonicalize_name(requirement.name)]), requirement
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -83,10 +83,8 @@ def test_pip_chooses_what_the_stand_in_links(names, tmp_path):
     # The tests may run the CPU build of torch where the index prefers the one with CUDA.
     extra = {name for name in chosen.keys() - found.keys() if not CUDA.match(name)}
     assert not extra and found.keys() <= chosen.keys()
-    locked = {canonicalize_name(name): version for name, version in LOCK.items()}
-    assert {name: Version(chosen[name]).public for name in found if name in locked} == {
-        name: locked[name] for name in found if name in locked
-    }
+    locked = {name: LOCK[name] for name in found if name in LOCK}
+    assert {name: Version(chosen[name]).public for name in locked} == locked
 
 
 def _resolved(pins, folder, *options):
