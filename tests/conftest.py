@@ -28,6 +28,7 @@ CHAINS = {"finished", "pipeline", "fetched"}
 """What runs Snakemake."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items):
     """Tell what `make test` leaves out, and keep tests that need both cores, or a chain in common, in one process."""
     for item in items:
