@@ -18,22 +18,23 @@ model: $(VENV)/installed
 	$(BIN)/snakemake release --cores all --configfile config/demo.yaml
 	$(BIN)/python -m hypnolens.network.release reports/sim/demo/release.zip hypnolens/data
 
-# Two processes; tests that take the whole machine stay in one of them.
-PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --durations=40
+# In two processes, but for tests that take the whole machine.
+PYTEST := $(BIN)/python -m pytest --durations=40
 
 # What a change needs before a commit: linters, units, scripts of rules, one small chain.
 test: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) --numprocesses=2 -m "not slow"
 
 # And damaged files, faults, environments, a SLURM, downloads, a browser, whole chains.
 test-all: lint
-	$(PYTEST)
+	$(PYTEST) --numprocesses=2 -m "not machine"
+	$(PYTEST) -m machine
 
 # What `make test` runs, but with the instructions of other processors, and with two threads.
 arithmetic: $(VENV)/installed
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m "not slow" tests/unit tests/rules
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m "not slow" tests/unit tests/rules
-	HYPNOLENS_TEST_THREADS=2 $(PYTEST) -m "not slow" tests/unit tests/rules
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) --numprocesses=2 -m "not slow" tests/unit tests/rules
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) --numprocesses=2 -m "not slow" tests/unit tests/rules
+	HYPNOLENS_TEST_THREADS=2 $(PYTEST) --numprocesses=2 -m "not slow" tests/unit tests/rules
 
 # Injects faults into small runs for most of an hour, and prints what was lost.
 faults: $(VENV)/installed

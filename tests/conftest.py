@@ -28,16 +28,13 @@ CHAINS = {"finished", "pipeline", "fetched"}
 """What runs Snakemake."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(items):
-    """Tell what `make test` leaves out, and keep tests that need both cores, or a chain in common, in one process."""
-    for item in items:
-        folder, fixtures = item.path.relative_to(ROOT / "tests").parts[0], set(item.fixturenames)
-        whole = folder in MACHINE or (folder == "workflow" and fixtures & CHAINS)
-        if whole or folder == "fuzz" or "tab" in fixtures:
-            item.add_marker(pytest.mark.slow)
-        if whole or item.get_closest_marker("chain"):
-            item.add_marker(pytest.mark.xdist_group("machine"))
+def pytest_itemcollected(item):
+    """Mark what `make test` leaves out, and of that what needs both cores and is run by one process."""
+    folder, fixtures = item.path.relative_to(ROOT / "tests").parts[0], set(item.fixturenames)
+    if folder in MACHINE or (folder == "workflow" and fixtures & CHAINS):
+        item.add_marker(pytest.mark.machine)
+    if item.get_closest_marker("machine") or folder == "fuzz" or "tab" in fixtures:
+        item.add_marker(pytest.mark.slow)
 
 
 RK = {"W": "Sleep stage W", "1": "Sleep stage 1", "2": "Sleep stage 2", "3": "Sleep stage 3", "4": "Sleep stage 4",

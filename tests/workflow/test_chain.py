@@ -21,7 +21,6 @@ def _predictions(folder, dataset, experiment="tiny"):
     return pd.concat([pd.read_parquet(path).assign(fold=number) for number, path in enumerate(paths)])
 
 
-@pytest.mark.chain
 def test_a_small_chain_from_nothing_to_scores_and_a_figure(tmp_path):
     """What `make test` runs; the chain up to the reports, `finished`, is for `make test-all`."""
     pipeline = Pipeline(tmp_path)
