@@ -203,10 +203,10 @@ class Plan:
         options = {key: self.options(dataset)[key] for key in SIGNAL_KEYS}
         return {**about, "rates": found.rates, "sha1": found.sha1, **options}
 
-    def known_events(self, dataset: str, recording: str) -> list[str]:
-        """The table of a recording's true events or of experts' marks, where there is one."""
+    def known_events(self, dataset: str, recording: str) -> str | list[str]:
+        """The table of a recording's true events or of experts' marks; no file where there is none."""
         known = self._datasets[dataset].recordings[recording].events
-        return [escaped(known)] if known else []
+        return escaped(known) if known else []
 
     def lights_off(self, dataset: str) -> dict[str, str]:
         """Clock times at which the lights went off, by recording, where a table of the dataset knows them."""
@@ -223,10 +223,10 @@ class Plan:
         """How subjects are split into folds."""
         return {key: self.options(dataset)[key] for key in FOLD_KEYS}
 
-    def fold_table(self, dataset: str) -> list[str]:
-        """The table that says the folds, where there is one."""
+    def fold_table(self, dataset: str) -> str | list[str]:
+        """The table that says the folds; no file where there is none."""
         table = self._datasets[dataset].fold_table
-        return [escaped(table)] if table else []
+        return escaped(table) if table else []
 
     def tested(self, dataset: str, fold: str) -> list[str]:
         """Names of the recordings that a fold tests."""

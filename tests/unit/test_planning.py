@@ -100,6 +100,14 @@ def test_options_of_a_step_are_what_it_reads_and_nothing_more():
     assert found.samplings("mini")["small-seed1"] == {"sampling": "shared", "stride": 1}
 
 
+def test_a_file_that_may_be_missing_is_one_path_or_none():
+    """Of a list, Snakemake would hand on a list to the script."""
+    found = _plan()
+    name = found.recordings("mini")[0]
+    assert str(found.known_events("mini", name)).endswith(f"{name}-events.tsv") and found.fold_table("mini") == []
+    assert _plan(run=["sleep-edf-20"]).fold_table("sleep-edf-20") == str(TABLES / "folds-sleep-edf-20.tsv")
+
+
 def test_braces_in_names_of_folders_are_no_wildcards(tmp_path):
     write_pair(tmp_path / "{a}", "one", "W12")
     own = {"kind": "folder", "path": str(tmp_path / "{a}"), "experiments": ["small"]}
