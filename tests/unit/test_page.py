@@ -84,9 +84,12 @@ def a_night(n=120, seed=0):
     return bouts[:n]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tab():
-    """A tab of a browser; a new one for each test would take longer than the tests."""
+    """A tab of a browser; a new one for each test would take longer than the tests.
+
+    It is closed with the module: playwright runs an event loop meanwhile, beside which Snakemake plans nothing.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     if found is None:
