@@ -48,13 +48,14 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/codespell
 
-# torch first and alone: pip then takes the build that is there rather than resolving the largest one again. Modules
-# are compiled when they are first imported: of those installed, most never are.
+# torch first and alone: pip then takes the build that is there rather than resolving the largest one again. pip
+# would compile on one core.
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("hypnolens needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile $$(grep '^torch==' requirements.lock)
 	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock --editable '.[test,published,cluster,progress]'
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # some files are of another Python, and are left
 	touch $@
 
 clean:
