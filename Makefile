@@ -31,16 +31,16 @@ test-all: lint
 	$(PYTEST) -m machine
 
 # What `make test` runs, but with the instructions of other processors, and with two threads.
-arithmetic: $(VENV)/installed
+arithmetic: $(VENV)/tools
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) --numprocesses=2 -m "not slow" tests/unit tests/rules
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) --numprocesses=2 -m "not slow" tests/unit tests/rules
 	HYPNOLENS_TEST_THREADS=2 $(PYTEST) --numprocesses=2 -m "not slow" tests/unit tests/rules
 
 # Injects faults into small runs for most of an hour, and prints what was lost.
-faults: $(VENV)/installed
+faults: $(VENV)/tools
 	$(BIN)/python -m tests.faults
 
-lint: $(VENV)/installed
+lint: $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
@@ -48,14 +48,22 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/codespell
 
-# torch first and alone: pip then takes the build that is there rather than resolving the largest one again. pip
-# would compile on one core.
+# torch first and alone: pip then takes the build that is there rather than resolving the largest one again. pip would
+# compile on one core; some files are of another Python, and are left.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '[/\\]tests?[/\\]' $(VENV)/lib || true
+
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("hypnolens needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock --editable '.[test,published,cluster,progress]'
-	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # some files are of another Python, and are left
+	$(PIP) $$(grep '^torch==' requirements.lock)
+	$(PIP) --editable '.[published]'
+	@$(COMPILE)
+	touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(PIP) --editable '.[test,cluster,progress]'
+	@$(COMPILE)
 	touch $@
 
 clean:
