@@ -1,4 +1,8 @@
-"""Whether probabilities mean what they say: confidence against accuracy, and scores of the probabilities themselves."""
+"""Whether probabilities mean what they say: confidence against accuracy, and scores of the probabilities themselves.
+
+Predictions are as `hypnolens.evaluation.predictions.read_predictions` gives them; a seed is that of the bootstrap of
+subjects.
+"""
 
 import numpy as np
 import pandas as pd
@@ -19,8 +23,6 @@ def reliability(predictions: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
 
     Parameters
     ----------
-    predictions
-        As `hypnolens.evaluation.predictions.read_predictions` gives them.
     bins
         Number of bins of equal width from 0 to 1; a border belongs to the bin below it (Guo et al. 2017, section 2).
 
@@ -56,13 +58,6 @@ def calibration_table(predictions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     too high of few epochs, and a sample of it, drawn a second time, even more: bootstrap intervals of perfectly
     calibrated probabilities leave out the truth, 0, always. The intervals of ``overconfidence``, ``brier`` and ``nll``,
     which are means over epochs, have no such fault.
-
-    Parameters
-    ----------
-    predictions
-        As `hypnolens.evaluation.predictions.read_predictions` gives them.
-    seed
-        Seed of the bootstrap of subjects.
 
     Returns
     -------

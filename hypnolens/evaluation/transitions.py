@@ -1,4 +1,8 @@
-"""Accuracy near the expert's changes of stage, where experts disagree most too, and inside of bouts."""
+"""Accuracy near the expert's changes of stage, where experts disagree most too, and inside of bouts.
+
+Predictions are as `hypnolens.evaluation.predictions.read_predictions` gives them; a seed is that of the bootstrap of
+subjects.
+"""
 
 import numpy as np
 import pandas as pd
@@ -24,13 +28,6 @@ DISTANCES = (*(str(distance) for distance in range(FARTHEST)), f"{FARTHEST}+")
 
 def transition_table(predictions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Scores of epochs by their distance from the nearest change of the expert's stage.
-
-    Parameters
-    ----------
-    predictions
-        As `hypnolens.evaluation.predictions.read_predictions` gives them.
-    seed
-        Seed of the bootstrap of subjects.
 
     Returns
     -------
@@ -65,11 +62,6 @@ def transition_table(predictions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 def transition_pairs(predictions: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of the two epochs that touch a transition, by the stages before and after it.
 
-    Parameters
-    ----------
-    predictions
-        As `hypnolens.evaluation.predictions.read_predictions` gives them.
-
     Returns
     -------
     pandas.DataFrame
@@ -98,12 +90,7 @@ def distances(predictions: pd.DataFrame) -> np.ndarray:
 
     0 is the first epoch on either side of a change. Changes count only where both epochs were kept, and only within
     an epoch's own run of contiguous epochs: what happened in a gap is not known. An epoch beside a gap can therefore
-    be nearer to a transition than this says. Those of a run without a change are `NEVER`.
-
-    Parameters
-    ----------
-    predictions
-        As `hypnolens.evaluation.predictions.read_predictions` gives them, in any order.
+    be nearer to a transition than this says. Those of a run without a change are `NEVER`. Any order will do.
     """
     n = len(predictions)
     ordered = predictions.reset_index(drop=True).sort_values(["recording", "epoch_index"])

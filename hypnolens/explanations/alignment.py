@@ -153,10 +153,8 @@ def align_recording(
 
     Parameters
     ----------
-    epochs
-        The recording in µV.
-    maps
-        Its maps.
+    epochs, maps
+        The recording in µV, and its maps.
     events
         ``onset_s duration_s kind source``; each source (detected, true, an expert) is compared by itself.
     reference

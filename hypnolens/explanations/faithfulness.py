@@ -147,10 +147,8 @@ def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFr
 
     Parameters
     ----------
-    decisions
-        Network and recording.
-    maps
-        Maps of the recording; its sampled epochs are changed.
+    decisions, maps
+        Network and recording, and its maps; the sampled epochs are changed.
     events
         ``onset_s duration_s kind source``.
     seed

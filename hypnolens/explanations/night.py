@@ -59,10 +59,8 @@ def night_strip(
 
     Parameters
     ----------
-    epochs
-        The recording in µV.
-    maps
-        Its maps.
+    epochs, maps
+        The recording in µV, and its maps.
     preference
         As `hypnolens.explanations.alignment.preference_of_recording` gives it, of any recordings.
     predicted

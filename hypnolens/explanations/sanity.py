@@ -93,10 +93,8 @@ def measure_sanity(
 
     Parameters
     ----------
-    decisions
-        Network and recording.
-    maps
-        Maps of the recording; its sampled epochs are compared.
+    decisions, maps
+        Network and recording, and its maps; the sampled epochs are compared.
     label_shuffled
         Networks trained on shuffled labels, by the name of their experiment.
     across_gaps

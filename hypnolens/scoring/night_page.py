@@ -40,9 +40,7 @@ NONE = "–"
 
 
 def write_page(scored: Scored, detail: Detail, path: Path) -> None:
-    """Write the page of a night.
-
-    The same night gives the same bytes.
+    """Write the page of a night; the same night gives the same bytes.
 
     Parameters
     ----------

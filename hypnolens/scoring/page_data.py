@@ -64,14 +64,7 @@ TOP_DOWN = tuple(reversed(HYPNOGRAM_ORDER))
 
 
 def drawn(scored: Scored, detail: Detail) -> tuple[dict[str, Any], dict[str, str]]:
-    """All that a page draws.
-
-    Parameters
-    ----------
-    scored
-        The night, of at least one epoch.
-    detail
-        What is shown of single epochs.
+    """All that a page draws, of what `hypnolens.scoring.night_page.write_page` is given.
 
     Returns
     -------

@@ -41,10 +41,8 @@ rule features:
         "results/{dataset}/benchmarks/features.tsv"
     conda:
         "../../envs/boosting.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(120),
+        **scaled_by_attempt(mem_mb=4000, runtime=120),
     params:
         epochs="results/{dataset}/epochs",
         code=code_version("features"),
@@ -69,8 +67,7 @@ rule train_boosting:
         "../../envs/boosting.yaml"
     threads: 2
     resources:
-        mem_mb=scaled_by_attempt(8000),
-        runtime=scaled_by_attempt(60),
+        **scaled_by_attempt(mem_mb=8000, runtime=60),
     params:
         experiment=ask(PLAN.experiment),
         epochs="results/{dataset}/epochs",
@@ -96,8 +93,7 @@ rule train_probe:
         "../../envs/train.yaml"
     threads: 2
     resources:
-        mem_mb=scaled_by_attempt(8000),
-        runtime=scaled_by_attempt(60),
+        **scaled_by_attempt(mem_mb=8000, runtime=60),
     params:
         experiment=ask(PLAN.experiment),
         source=ask(PLAN.source_options),
@@ -122,10 +118,8 @@ rule predict_yasa:
         experiment=runs_with_model("yasa"),
     conda:
         "../../envs/yasa.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(120),
+        **scaled_by_attempt(mem_mb=4000, runtime=120),
     params:
         experiment=ask(PLAN.experiment),
         recordings=ask(PLAN.tested),

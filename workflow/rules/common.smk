@@ -1,6 +1,7 @@
 # Enters: the configuration and the names of files. Leaves: what rules ask for with `input:` and `params:`.
 # Why: thin adapters of hypnolens/plan.py, which knows the answers and can be tested without Snakemake; no rules.
 import atexit
+import math
 import os
 import shlex
 import sys
@@ -102,9 +103,13 @@ def runs_with_model(*models):
     return PLAN.runs_with_model(*models)
 
 
-def scaled_by_attempt(amount, most=float("inf")):
-    """Memory or run time that a job asks for: as much again at each attempt, of which profiles/slurm makes several."""
-    return lambda wildcards, attempt: min(amount * attempt, most)
+def scaled_by_attempt(**amounts):
+    """Memory and minutes that a job asks for: as much again at each attempt, of which profiles/slurm makes several.
+
+    A day at most: a partition that allows a day would let a job wait for ever that asks for more. Checkpoints outlive it.
+    """
+    most = {"mem_mb": math.inf, "runtime": 24 * 60}
+    return {name: lambda wildcards, attempt, name=name: min(amounts[name] * attempt, most[name]) for name in amounts}
 
 
 def caption_of(figure):

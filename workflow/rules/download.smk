@@ -26,10 +26,8 @@ rule download_sleepedf:
         scorer="[A-Z]",
     conda:
         "../../envs/download.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(500),
-        runtime=scaled_by_attempt(240),
+        **scaled_by_attempt(mem_mb=500, runtime=240),
         downloads=1,
     params:
         checksums=ask(PLAN.checksums),
@@ -46,10 +44,8 @@ rule list_shhs:
         "data/shhs/benchmarks/files.tsv"
     conda:
         "../../envs/download.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(500),
-        runtime=scaled_by_attempt(30),
+        **scaled_by_attempt(mem_mb=500, runtime=30),
         downloads=1,
     script:
         "../scripts/list_shhs.py"
@@ -70,10 +66,8 @@ rule download_shhs:
         recording=r"shhs1-\d{6}",
     conda:
         "../../envs/download.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(500),
-        runtime=scaled_by_attempt(240),
+        **scaled_by_attempt(mem_mb=500, runtime=240),
         downloads=1,
     script:
         "../scripts/download_shhs.py"

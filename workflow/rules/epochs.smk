@@ -13,10 +13,8 @@ rule epochs:
         "results/{dataset}/benchmarks/epochs/{recording}.tsv"
     conda:
         "../../envs/signal.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         options=ask(PLAN.recording_options),
         code=code_version("epochs"),
@@ -36,10 +34,8 @@ rule recordings:
         "results/{dataset}/benchmarks/recordings.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(30),
+        **scaled_by_attempt(mem_mb=1000, runtime=30),
     params:
         origin=ask(PLAN.origin),
         code=code_version("recordings"),
@@ -64,10 +60,8 @@ rule counts:
         "results/{dataset}/benchmarks/counts.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1000, runtime=10),
     params:
         missing=ask(PLAN.missing_recordings),
         published=ask(PLAN.published_counts),

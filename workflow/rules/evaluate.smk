@@ -16,10 +16,8 @@ rule evaluate:
         "results/{dataset}/benchmarks/evaluate/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=4000, runtime=10),
     params:
         seed=ask(PLAN.seed),
         protocol=ask(PLAN.protocol),
@@ -55,10 +53,8 @@ rule tables:
         "results/{dataset}/benchmarks/tables/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1000, runtime=10),
     params:
         code=code_version("tables"),
     script:
@@ -84,10 +80,8 @@ rule cost:
         "results/{dataset}/benchmarks/cost.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1000, runtime=10),
     params:
         experiments=ask(PLAN.samplings),
         code=code_version("cost"),
@@ -121,10 +115,8 @@ rule compare:
         "results/{dataset}/benchmarks/compare.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(30),
+        **scaled_by_attempt(mem_mb=2000, runtime=30),
     params:
         families=ask(PLAN.families),
         pairs=ask(PLAN.protocol_pairs),
@@ -145,10 +137,8 @@ rule calibration:
         "results/{dataset}/benchmarks/calibration/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=4000, runtime=10),
     params:
         code=code_version("calibration"),
     script:
@@ -167,10 +157,8 @@ rule transitions:
         "results/{dataset}/benchmarks/transitions/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=4000, runtime=10),
     params:
         code=code_version("transitions"),
     script:
@@ -189,10 +177,8 @@ rule statistics:
         "results/{dataset}/benchmarks/statistics/{experiment}.tsv"
     conda:
         "../../envs/yasa.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(30),
+        **scaled_by_attempt(mem_mb=4000, runtime=30),
     params:
         lights_off=ask(PLAN.lights_off),
         epochs="results/{dataset}/epochs",

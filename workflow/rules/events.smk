@@ -14,10 +14,8 @@ rule events:
         "results/{dataset}/benchmarks/events/{recording}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(20),
+        **scaled_by_attempt(mem_mb=2000, runtime=20),
     params:
         code=code_version("events"),
     script:
@@ -35,10 +33,8 @@ rule count_events:
         "results/{dataset}/benchmarks/count_events.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(30),
+        **scaled_by_attempt(mem_mb=1000, runtime=30),
     params:
         code=code_version("count_events"),
     script:

@@ -17,8 +17,7 @@ rule explain:
         "../../envs/explain.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
     params:
         options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
@@ -42,8 +41,7 @@ rule embedding:
         "../../envs/train.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
     params:
         options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
@@ -63,10 +61,8 @@ rule architecture:
         "results/{dataset}/benchmarks/architecture/{experiment}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         code=code_version("architecture"),
     script:

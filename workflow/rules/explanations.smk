@@ -17,8 +17,7 @@ rule attribute:
         "../../envs/explain.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(120),
+        **scaled_by_attempt(mem_mb=4000, runtime=120),
     params:
         options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
@@ -45,8 +44,7 @@ rule faithfulness:
         "../../envs/explain.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(120),
+        **scaled_by_attempt(mem_mb=4000, runtime=120),
     params:
         options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
@@ -73,8 +71,7 @@ rule sanity:
         "../../envs/explain.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(120),
+        **scaled_by_attempt(mem_mb=4000, runtime=120),
     params:
         options=ask(PLAN.predict_options),
         epochs="results/{dataset}/epochs",
@@ -98,10 +95,8 @@ rule align:
         "results/{dataset}/benchmarks/align/{experiment}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
     params:
         epochs="results/{dataset}/epochs",
         events="results/{dataset}/events",
@@ -124,10 +119,8 @@ rule night:
         "results/{dataset}/benchmarks/night/{experiment}.tsv"
     conda:
         "../../envs/explain.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=4000, runtime=10),
     params:
         epochs="results/{dataset}/epochs",
         code=code_version("night"),
@@ -160,10 +153,8 @@ rule explanation_tables:
         "results/{dataset}/benchmarks/explanation_tables/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=4000, runtime=10),
     params:
         code=code_version("explanation_tables"),
     script:
@@ -197,10 +188,8 @@ rule explanation_report:
         "results/{dataset}/benchmarks/explanation_report/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         kind=ask(PLAN.kind),
         sample=EXPLAINED,

@@ -28,10 +28,8 @@ for figure in FIGURES:
             f"results/{{dataset}}/benchmarks/figures/{figure.label}.tsv"
         conda:
             "../../envs/figures.yaml"
-        threads: 1
         resources:
-            mem_mb=scaled_by_attempt(2000),
-            runtime=scaled_by_attempt(10),
+            **scaled_by_attempt(mem_mb=2000, runtime=10),
         params:
             figure=figure.name,
             code=code_version("figure", f"hypnolens.plots.{figure.name}"),

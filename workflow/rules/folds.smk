@@ -14,10 +14,8 @@ rule folds:
         "results/{dataset}/benchmarks/folds.tsv"
     conda:
         "../../envs/signal.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1000, runtime=10),
     params:
         options=ask(PLAN.fold_options),
         code=code_version("folds"),

@@ -21,10 +21,8 @@ rule pack:
         experiment=runs_with_model(plan.OWN),
     conda:
         "../../envs/train.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         code=code_version("release", "hypnolens/data/model_card.md"),
     script:

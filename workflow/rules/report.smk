@@ -31,10 +31,8 @@ rule jobs:
         "results/{dataset}/benchmarks/jobs.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1000, runtime=10),
     params:
         runs=ask(PLAN.runs),
         code=code_version("jobs"),
@@ -72,10 +70,8 @@ rule report:
         "results/{dataset}/benchmarks/report.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         dataset=ask(PLAN.options),
         experiments=ask(PLAN.figures_of_runs),
@@ -118,10 +114,8 @@ rule paper:
         "results/benchmarks/paper.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(2000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         studies=ask(PLAN.studies),
         datasets=ask(PLAN.options_of_datasets),

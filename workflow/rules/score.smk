@@ -26,8 +26,7 @@ rule score_night:
         "../../envs/score.yaml"
     threads: ask(PLAN.score_threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(30),
+        **scaled_by_attempt(mem_mb=4000, runtime=30),
     params:
         options=ask(PLAN.score_options),
         code=code_version(
@@ -57,10 +56,8 @@ rule scores:
         "results/benchmarks/scores.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1000),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1000, runtime=10),
     params:
         code=code_version("scores"),
     script:

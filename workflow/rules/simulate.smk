@@ -18,10 +18,8 @@ rule simulate:
         night=r"\d+",
     conda:
         "../../envs/signal.yaml"
-    threads: 1
     resources:
-        mem_mb=scaled_by_attempt(1500),
-        runtime=scaled_by_attempt(10),
+        **scaled_by_attempt(mem_mb=1500, runtime=10),
     params:
         code=code_version("simulate", "hypnolens/data/sleepedf_statistics.json"),
     script:

@@ -19,9 +19,7 @@ rule train:
         "../../envs/train.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(8000),
-        # A partition that allows a day would let a job wait for ever that asks for more. Checkpoints outlive it.
-        runtime=scaled_by_attempt(720, most=1440),
+        **scaled_by_attempt(mem_mb=8000, runtime=720),
         gpu=1,
     params:
         experiment=ask(PLAN.experiment),
@@ -52,8 +50,7 @@ rule predict:
         "../../envs/train.yaml"
     threads: ask(PLAN.threads)
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        runtime=scaled_by_attempt(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
         gpu=1,
     params:
         options=ask(PLAN.predict_options),
