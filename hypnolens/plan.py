@@ -6,6 +6,7 @@ adapters in ``workflow/rules/common.smk``, which hand over wildcards by the name
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypnolens.datasets.listing import Listing, list_recordings, published_folds
 from hypnolens.datasets.origins import ORIGINS
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import HypnolensError
+from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.tables import read_rows
 from hypnolens.pipeline.configuration import NETWORKS, Configuration
 from hypnolens.plots.catalogue import FIGURES
@@ -59,6 +61,31 @@ def files_of(
             {**known, name: value} for known in found for value in (ask(values, known) if callable(values) else values)
         ]
     return [pattern.format(**known) for known in found]
+
+
+def said(
+    params: Wildcards, overs: Iterable[Mapping[str, Callable[..., Iterable[Any]] | Iterable[Any]]], wildcards: Wildcards
+) -> dict[str, Any]:
+    """What decides how a rule makes its outputs, as far as it is the same for some wildcards: params, and lists of inputs.
+
+    Parameters
+    ----------
+    params
+        Of the rule, by name; functions of wildcards are asked, and those that need others left out.
+    overs
+        What `files_of` is given for its inputs.
+    wildcards
+        Those that are known.
+    """
+    found: dict[str, Any] = {}
+    for name, value in params.items():
+        with suppress(KeyError):
+            found[name] = value(wildcards) if callable(value) else value
+    lists = []
+    for over in overs:
+        with suppress(KeyError):
+            lists.append(files_of("/".join(f"{{{name}}}" for name in over), wildcards, over))
+    return {**found, "inputs": lists}
 
 
 def escaped(path: Path | str) -> str:
@@ -196,12 +223,19 @@ class Plan:
         files = {"psg": found.psg, "hypnogram": found.hypnogram, "source": found.source}
         return {name: escaped(path) for name, path in files.items() if path}
 
-    def recording_options(self, dataset: str, recording: str) -> dict[str, Any]:
-        """Whose recording it is, and how it is extracted."""
+    def about_recording(self, dataset: str, recording: str) -> dict[str, Any]:
+        """Whose recording it is, and what is known of its files."""
         found = self._datasets[dataset].recordings[recording]
         about = {"recording": found.name, "subject": found.subject, "night": found.night}
-        options = {key: self.options(dataset)[key] for key in SIGNAL_KEYS}
-        return {**about, "rates": found.rates, "sha1": found.sha1, **options}
+        return {**about, "rates": found.rates, "sha1": found.sha1}
+
+    def listed(self, dataset: str) -> str:
+        """Hash of that, of all recordings of a dataset."""
+        return sha256(canonical([self.about_recording(dataset, name) for name in self.recordings(dataset)]))
+
+    def signal_options(self, dataset: str) -> dict[str, Any]:
+        """How recordings are extracted."""
+        return {key: self.options(dataset)[key] for key in SIGNAL_KEYS}
 
     def known_events(self, dataset: str, recording: str) -> str | list[str]:
         """The table of a recording's true events or of experts' marks; no file where there is none."""

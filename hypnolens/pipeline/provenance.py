@@ -1,10 +1,12 @@
 """What made a result: a hash of the code that a step runs, and a record of versions, commit and machine."""
 
 import ast
+import io
 import os
 import platform
 import subprocess
 import sys
+import tokenize
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -22,8 +24,8 @@ def code_version(root: Path, script: str, *more: str) -> str:
     """Content hash of a script and of all hypnolens modules that it imports, directly or through others.
 
     Snakemake compares scripts by modification time and does not see what they import. With this hash among a
-    rule's ``params`` an edit to the library reruns what depends on it, and a ``git checkout`` that
-    touches files without changing them reruns nothing.
+    rule's ``params`` an edit to the library reruns what depends on it. A ``git checkout`` that touches files without
+    changing them reruns nothing, and neither do comments, docstrings and empty lines.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def code_version(root: Path, script: str, *more: str) -> str:
         Twelve hexadecimal digits.
     """
     base, files = _base(root), sorted(sources(root, script, *more))
-    parts = (path.relative_to(base).as_posix().encode() + b"\0" + _bytes(path) + b"\0" for path in files)
+    parts = (path.relative_to(base).as_posix().encode() + b"\0" + _effective(path) + b"\0" for path in files)
     return sha256_of_parts(parts)[:12]
 
 
@@ -92,6 +94,32 @@ def _source(root: Path, module: str) -> Path | None:
 @cache
 def _bytes(path: Path) -> bytes:
     return path.read_bytes()
+
+
+@cache
+def _effective(path: Path) -> bytes:
+    """What a file says to the program that reads it: of Python all but comments, docstrings and empty lines.
+
+    By places in the text: the syntax tree of the same code differs between versions of Python.
+    """
+    if path.suffix != ".py":
+        return _bytes(path)
+    lines = io.StringIO(_bytes(path).decode("utf-8")).readlines()
+    read = [token for token in tokenize.generate_tokens(iter(lines).__next__) if token.type != tokenize.NL]
+    code = [token for token in read if token.type != tokenize.COMMENT]
+    begins = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    silent = {
+        token
+        for before, token, after in zip([None, *code], code, code[1:], strict=False)
+        if token.type == tokenize.STRING and after.type == tokenize.NEWLINE and (not before or before.type in begins)
+    }
+    within = {row for token in code if token not in silent for row in range(token.start[0], token.end[0])}
+    for token in sorted({*read} - {*code} | silent, key=lambda token: token.start, reverse=True):
+        (first, start), (last, end) = token.start, token.end
+        lines[first - 1 : last] = [lines[first - 1][:start] + lines[last - 1][end:], *[""] * (last - first)]
+    # In a string of several lines spaces and empty lines say something.
+    kept = (line if row in within else line.rstrip() for row, line in enumerate(lines, start=1))
+    return "\0".join(filter(None, kept)).encode()
 
 
 @cache

@@ -134,6 +134,23 @@ def test_a_code_version_sees_what_a_script_imports_through_others(tmp_path, path
     assert (version() != before) == seen
 
 
+@pytest.mark.parametrize(
+    "text, same",
+    [
+        ("# A comment.\nX = 1  # another\n\n\ndef f(x):\n    return x + 1\n", True),
+        ('"""Of all."""\nX = 1\n"""Of X,\nwith a # sign."""  # too\ndef f(x):\n    "d"\n    return x + 1\n', True),
+        ("X = 1\ndef f(x):\n    return x + 2\n", False),
+        ("X = '# 1'\ndef f(x):\n    return x + 1\n", False),
+        ('X = """1"""\ndef f(x):\n    return x + 1\n', False),
+    ],
+)
+def test_comments_and_docstrings_make_no_other_version(tmp_path, text, same):
+    root, other = _project(tmp_path / "a"), _project(tmp_path / "b")
+    (root / "hypnolens" / "c.py").write_text("X = 1\ndef f(x):\n    return x + 1\n")
+    (other / "hypnolens" / "c.py").write_text(text)
+    assert (code_version(root, "s") == code_version(other, "s")) == same
+
+
 def test_modules_named_at_run_time_are_part_of_the_version():
     versions = {code_version(ROOT, "figure", f"hypnolens.plots.{name}") for name in ("tsne", "gradcam")}
     assert len({*versions, code_version(ROOT, "figure")}) == 3

@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 from hypnolens.errors import HypnolensError
 from hypnolens.io.shipped import HOME, TABLES, search_path
-from hypnolens.pipeline import configuration, provenance
+from hypnolens.pipeline import configuration, keys, provenance
 from hypnolens.pipeline.logs import failures
 from hypnolens.plots.catalogue import FIGURES
 
@@ -64,6 +64,8 @@ with one_line():
     PLAN = plan.Plan(configuration.load(config, HOME), TABLES, logger.warning)
 # What download scripts read, with its defaults; see workflow/rules/download.smk.
 config["download"] = PLAN.configuration.download
+# Rules of a workflow of which this one is a module.
+OTHERS = {other.name for other in workflow.rules}
 
 
 wildcard_constraints:
@@ -95,7 +97,26 @@ def each(pattern, **over):
         with one_line():
             return plan.files_of(pattern, dict(wildcards.items()), over)
 
+    files.over = over
     return files
+
+
+def key_of(rule):
+    """Input function: the file that says how a rule is made, see `hypnolens.pipeline.keys`."""
+    params = dict(rule.params.items())
+    overs = [item.over for item in rule.input if hasattr(item, "over")]
+    done = set()
+
+    def key(wildcards):
+        known = {name: value for name, value in wildcards.items() if name in ("dataset", "experiment")}
+        path = keys.place(rule.name, **known)
+        if path not in done:
+            with one_line():
+                keys.keep(path, plan.said(params, overs, known))
+            done.add(path)
+        return str(path)
+
+    return key
 
 
 def runs_with_model(*models):

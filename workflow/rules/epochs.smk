@@ -16,7 +16,8 @@ rule epochs:
     resources:
         **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
-        options=ask(PLAN.recording_options),
+        about=ask(PLAN.about_recording),
+        options=ask(PLAN.signal_options),
         code=code_version("epochs"),
     script:
         "../scripts/epochs.py"
@@ -38,6 +39,7 @@ rule recordings:
         **scaled_by_attempt(mem_mb=1000, runtime=30),
     params:
         origin=ask(PLAN.origin),
+        listed=ask(PLAN.listed),
         code=code_version("recordings"),
     script:
         "../scripts/recordings.py"

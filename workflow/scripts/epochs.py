@@ -8,7 +8,7 @@ from hypnolens.recordings.epochs import recording_row, write_epochs
 from hypnolens.recordings.extraction import extract, read_source
 
 with logged(snakemake.log[0]) as log:
-    options = snakemake.params.options
+    options = {**snakemake.params.about, **snakemake.params.options}
     files = {kind: Path(snakemake.input[kind]) for kind in ("psg", "hypnogram") if snakemake.input.get(kind)}
     for kind in {"psg", "hypnogram"} - files.keys():
         (partner,) = files.values()

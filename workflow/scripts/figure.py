@@ -7,4 +7,5 @@ from hypnolens.plots.style import save
 
 with logged(snakemake.log[0]):
     draw = import_module(f"hypnolens.plots.{snakemake.params.figure}").draw
-    save(draw(**dict(snakemake.input.items())), png=snakemake.output.png, svg=snakemake.output.svg)
+    inputs = {name: given for name, given in snakemake.input.items() if name != "key"}
+    save(draw(**inputs), png=snakemake.output.png, svg=snakemake.output.svg)
