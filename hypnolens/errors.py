@@ -85,6 +85,21 @@ class DamagedError(HypnolensError, ValueError):
         super().__init__(f"{what}; {again(path)}")
 
 
+class OtherError(HypnolensError):
+    """A file that one step wrote and another reads is whole, but not that which belongs in its place.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What is wrong, as the end of a sentence about it.
+    """
+
+    def __init__(self, path: str | Path, what: str) -> None:
+        super().__init__(f"{path}: {what}; {again(path)}")
+
+
 def _words(reason: str | BaseException) -> str:
     if isinstance(reason, FileNotFoundError):
         return "there is no such file"

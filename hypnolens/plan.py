@@ -66,7 +66,7 @@ def files_of(
 def said(
     params: Wildcards, overs: Iterable[Mapping[str, Callable[..., Iterable[Any]] | Iterable[Any]]], wildcards: Wildcards
 ) -> dict[str, Any]:
-    """What decides how a rule makes its outputs, as far as it is the same for some wildcards: params, and lists of inputs.
+    """What decides how a rule makes its outputs, as far as some wildcards tell: params, and lists of inputs.
 
     Parameters
     ----------

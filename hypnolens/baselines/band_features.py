@@ -80,11 +80,11 @@ def with_neighbours(features: np.ndarray, epoch_index: np.ndarray) -> np.ndarray
 
 
 def table_of(epochs: Epochs) -> pd.DataFrame:
-    """A line for each epoch: ``recording epoch_index``, and its own features as float32.
+    """A line for each epoch: ``recording epoch_index epochs_sha256``, and its own features as float32.
 
     Neighbours are joined when the table is read, as they would make it nine times as large.
     """
-    place = {"recording": epochs.recording, "epoch_index": epochs.epoch_index}
+    place = {"recording": epochs.recording, "epoch_index": epochs.epoch_index, "epochs_sha256": epochs.sha256}
     return pd.DataFrame({**place, **dict(zip(OWN, own_features(epochs).T, strict=True))})
 
 
@@ -109,7 +109,7 @@ def read_features(path: Path, recordings: Sequence[Epochs]) -> list[np.ndarray]:
     joined = []
     for epochs in recordings:
         part = parts.get(epochs.recording)
-        if part is None or not np.array_equal(part["epoch_index"], epochs.epoch_index):
+        if part is None or set(part["epochs_sha256"]) != {epochs.sha256}:
             raise RecordingError(epochs.recording, f"{path} has features of other epochs", again(path))
         joined.append(with_neighbours(part[list(OWN)].to_numpy(np.float32), epochs.epoch_index))
     return joined

@@ -1,7 +1,9 @@
 """Predictions of test recordings, as a table and read back: a line for each kept epoch, whatever staged it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,15 +34,23 @@ def predictions_of(epochs: Epochs, probabilities: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({**frame, **columns})
 
 
-def read_predictions(paths: Iterable[str | Path]) -> pd.DataFrame:
+def read_predictions(paths: Iterable[str | Path], wanted: Iterable[Mapping[str, Any]] | None = None) -> pd.DataFrame:
     """Predictions of several folds, with the number of the file in the column ``fold``.
+
+    Parameters
+    ----------
+    paths
+        Files of the folds.
+    wanted
+        What each should be of, see `hypnolens.io.about`; by default of the folds from 0 on.
 
     Raises
     ------
     HypnolensError
-        A file is damaged (`DamagedError`), or an epoch was predicted twice.
+        A file is damaged (`DamagedError`) or of something else (`OtherError`), or an epoch was predicted twice.
     """
-    frames = [read_parquet(path).assign(fold=number) for number, path in enumerate(paths)]
+    each = zip(paths, ({"fold": number} for number in count()) if wanted is None else wanted, strict=wanted is not None)
+    frames = [read_parquet(path, about).assign(fold=number) for number, (path, about) in enumerate(each)]
     predictions = pd.concat(frames, ignore_index=True)
     twice = predictions.duplicated(["recording", "epoch_index"])
     if twice.any():

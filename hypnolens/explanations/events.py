@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hypnolens.errors import DamagedError, RecordingError
+from hypnolens.errors import DamagedError, OtherError, RecordingError, quoted
+from hypnolens.io.checksums import digest_of_file
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_user_table
 from hypnolens.stages import EPOCH_S
@@ -90,8 +91,8 @@ def known_events(path: Path) -> dict[str, pd.DataFrame]:
 
 
 def write_found(events: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Write events of several sources as one table, with the column ``source``."""
-    frames = [table.assign(source=source) for source, table in events.items()]
+    """Write events of several sources as one table, with the columns ``source`` and ``recording`` (the file's name)."""
+    frames = [table.assign(source=source, recording=path.stem) for source, table in events.items()]
     pd.concat(frames, ignore_index=True).to_csv(path, sep="\t", index=False, float_format="%.3f")
 
 
@@ -102,9 +103,13 @@ def read_found(path: Path) -> pd.DataFrame:
     ------
     DamagedError
         The table is damaged, or gone.
+    OtherError
+        It is of another recording than it is called after.
     """
     try:
         table = read_table(path)
+        if others := {*table["recording"]} - {path.stem}:
+            raise OtherError(path, f"holds the events of {quoted(others.pop())}")
         return table[["onset_s", "duration_s", "kind", "source"]].astype({"onset_s": float, "duration_s": float})
     except DamagedError:
         raise
@@ -113,7 +118,9 @@ def read_found(path: Path) -> pd.DataFrame:
 
 
 def count_table(paths: Mapping[str, Path]) -> pd.DataFrame:
-    """Events of many recordings by source and kind: ``recording source kind events``.
+    """Events of many recordings by source and kind: ``recording source kind events``, and ``sha256`` of their files.
+
+    Steps that read events depend on this table alone: its bytes change with any event.
 
     Parameters
     ----------
@@ -121,10 +128,14 @@ def count_table(paths: Mapping[str, Path]) -> pd.DataFrame:
         The table of `write_found` of each recording, by name.
     """
     frames = [
-        read_found(path).groupby(["source", "kind"]).size().reset_index(name="events").assign(recording=name)
+        read_found(path)
+        .groupby(["source", "kind"])
+        .size()
+        .reset_index(name="events")
+        .assign(recording=name, sha256=digest_of_file(path))
         for name, path in paths.items()
     ]
-    return pd.concat(frames, ignore_index=True)[["recording", "source", "kind", "events"]]
+    return pd.concat(frames, ignore_index=True)[["recording", "source", "kind", "events", "sha256"]]
 
 
 def mask(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +63,8 @@ def neighbours_part(context: np.ndarray) -> np.ndarray:
         return 1 - parts[:, parts.shape[1] // 2] / total
 
 
-def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
-    """Write maps; a map is kept as float16 shares of its maximum, and the maximum as float32."""
+def write_maps(recordings: Sequence[RecordingMaps], path: Path, about: Mapping[str, Any] | None = None) -> None:
+    """Write maps and what they are of; a map is kept as float16 shares of its maximum, and the maximum as float32."""
     tensors = {}
     for one in recordings:
         tensors[f"{one.recording}/context"] = one.context.astype(np.float32)
@@ -75,18 +76,22 @@ def write_maps(recordings: Sequence[RecordingMaps], path: Path) -> None:
             tensors[f"{one.recording}/{method}/shares"] = shares.astype(np.float16)
             tensors[f"{one.recording}/{method}/peak"] = peak.astype(np.float32)
     index = [{"recording": r.recording, "subject": r.subject, "methods": list(r.maps)} for r in recordings]
-    write_tensors(tensors, {"recordings": json.dumps(index)}, path)
+    write_tensors(tensors, {"recordings": json.dumps(index)}, path, about)
 
 
-def read_maps(path: Path, *, recording: str | None = None, maps: bool = True) -> list[RecordingMaps]:
+def read_maps(
+    path: Path, wanted: Mapping[str, Any] | None = None, *, recording: str | None = None, maps: bool = True
+) -> list[RecordingMaps]:
     """Read what `write_maps` wrote, of one recording or of all, with or without the maps themselves.
 
     Raises
     ------
     DamagedError
         The file is damaged; of what is not read nothing is said.
+    OtherError
+        The file is not of what is ``wanted``, see `hypnolens.io.about`.
     """
-    with opened(path) as file:
+    with opened(path, wanted=wanted) as file:
         found = []
         for entry in json.loads(file.texts["recordings"]):
             name, methods = entry["recording"], entry["methods"] if maps else ()

@@ -5,12 +5,15 @@ in it the SHA-256 of the file with zeros in that place: no bit of it can change 
 is refused before anything else reads it.
 """
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from hypnolens.errors import DamagedError
+from hypnolens.io.about import check_about
 from hypnolens.io.checksums import OLDER, OTHER, sha256
 
 NAME = "hypnolens_sha256"
@@ -19,23 +22,25 @@ NAME = "hypnolens_sha256"
 ZEROS = "0" * 64
 
 
-def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table without its index; the same table gives the same bytes."""
+def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
+    """Write a table without its index, and what it is of; the same table gives the same bytes."""
     marked = frame.copy(deep=False)
-    marked.attrs = {NAME: ZEROS}
+    marked.attrs = {"about": dict(about or {}), NAME: ZEROS}
     content = bytearray(marked.to_parquet(index=False))
     place = _place(content)
     content[place] = sha256(content).encode()
     Path(path).write_bytes(content)
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
+def read_parquet(path: str | Path, wanted: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Read what `write_parquet` wrote.
 
     Raises
     ------
     DamagedError
         It is damaged, or without a checksum.
+    OtherError
+        It is not of what is ``wanted``, see `hypnolens.io.about`.
     """
     try:
         content = bytearray(Path(path).read_bytes())
@@ -47,6 +52,7 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DamagedError(path, error) from error
     frame = pd.read_parquet(BytesIO(content))
+    check_about(path, frame.attrs.get("about", {}), wanted or {})
     frame.attrs = {}
     return frame
 

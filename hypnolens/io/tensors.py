@@ -21,6 +21,7 @@ import safetensors
 from safetensors.numpy import save
 
 from hypnolens.errors import DamagedError
+from hypnolens.io.about import check_about
 from hypnolens.io.checksums import blocks, sealed, sha256_of_parts, unsealed
 
 
@@ -29,8 +30,11 @@ def digest(tensor: np.ndarray) -> str:
     return sha256_of_parts([_kind(tensor), np.ascontiguousarray(tensor).data])
 
 
-def write_tensors(tensors: Mapping[str, np.ndarray], texts: Mapping[str, str], path: Path) -> None:
-    """Write tensors, texts and their checksums; the same give the same bytes."""
+def write_tensors(
+    tensors: Mapping[str, np.ndarray], texts: Mapping[str, str], path: Path, about: Mapping[str, Any] | None = None
+) -> None:
+    """Write tensors, texts, what they are of, and their checksums; the same give the same bytes."""
+    texts = {**texts, "about": json.dumps(about)} if about else texts
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     metadata = {**texts, "sha256_of": json.dumps({name: digest(tensor) for name, tensor in whole.items()})}
     content = io.BytesIO(save(whole, sealed(metadata, "sha256")))
@@ -82,17 +86,21 @@ class Opened:
 
 
 @contextmanager
-def opened(path: Path, *, recording: str | None = None) -> Iterator[Opened]:
+def opened(path: Path, *, recording: str | None = None, wanted: Mapping[str, Any] | None = None) -> Iterator[Opened]:
     """Open a file of `write_tensors`, of one recording or of several, while a block reads it as numpy arrays.
 
     Raises
     ------
     DamagedError
         It is damaged, without checksums, or lacks what the block looks for.
+    OtherError
+        It is not of what is ``wanted``, see `hypnolens.io.about`.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            yield Opened(Path(path), file)
+            found = Opened(Path(path), file)
+            check_about(path, json.loads(found.texts.get("about", "{}")), wanted or {})
+            yield found
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DamagedError(path, error, recording=recording) from error
 

@@ -31,9 +31,7 @@ FROM_CARD = ("caution", "architecture", "n_parameters", "hypnolens", "dataset", 
 
 def card_of(
     *,
-    dataset: str,
-    experiment_name: str,
-    fold: int,
+    about: Mapping[str, Any],
     experiment: Mapping[str, Any],
     origin: Mapping[str, str],
     usual: Mapping[str, Any],
@@ -47,8 +45,8 @@ def card_of(
 
     Parameters
     ----------
-    dataset, experiment_name, fold
-        Where it comes from.
+    about
+        ``dataset``, ``experiment_name``, ``fold`` and ``sides_sha256``: where it comes from, see `hypnolens.io.about`.
     experiment
         All keys of the experiment.
     origin
@@ -77,14 +75,13 @@ def card_of(
         "citation": origin["citation"],
     }
     return {
-        "name": f"{'DEMO-simulated-nights-' if simulated else ''}{dataset}-{experiment_name}-fold-{fold}",
+        "name": f"{'DEMO-simulated-nights-' if simulated else ''}{about['dataset']}-{about['experiment_name']}-fold-"
+        f"{about['fold']}",
         "caution": DEMO if simulated else RESEARCH,
         "licence": OWN_LICENCE if simulated else f"as the training data allow ({origin['licence']})",
         "hypnolens": __version__,
-        "dataset": dataset,
-        "experiment_name": experiment_name,
+        **about,
         "kind": origin["kind"],
-        "fold": fold,
         "architecture": _architecture(experiment),
         "training": training,
         "experiment": dict(experiment),

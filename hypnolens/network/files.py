@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.io.about import check_about
 from hypnolens.io.checksums import sealed, sha256, unsealed
 from hypnolens.network.devices import pick_device
 from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
@@ -82,12 +83,22 @@ def read_card(path: Path) -> dict[str, Any]:
         raise DamagedError(path, error) from error
 
 
-def read_model(weights: Path, card: Path) -> SEResNetBiLSTM:
+def read_model(weights: Path, card: Path, wanted: Mapping[str, Any] | None = None) -> SEResNetBiLSTM:
     """Read hypnolens's own network, see `read_network`."""
-    return read_network(weights, card, build)
+    return read_network(weights, card, build, wanted)
 
 
-def read_network(weights: Path, card: Path, build: Callable[[Mapping[str, Any], float], AnyNetwork]) -> AnyNetwork:
+def weights_of(card: Path) -> dict[str, str]:
+    """Which weights a card is of: what files say that their network made, see `hypnolens.io.about`."""
+    return {"weights_sha256": read_card(card)["weights_sha256"]}
+
+
+def read_network(
+    weights: Path,
+    card: Path,
+    build: Callable[[Mapping[str, Any], float], AnyNetwork],
+    wanted: Mapping[str, Any] | None = None,
+) -> AnyNetwork:
     """Read a network, on the GPU if there is one, in evaluation mode.
 
     Parameters
@@ -96,14 +107,19 @@ def read_network(weights: Path, card: Path, build: Callable[[Mapping[str, Any], 
         Its files.
     build
         What makes a network from the keys of an experiment and a sampling rate.
+    wanted
+        What it should be of, see `hypnolens.io.about`.
 
     Raises
     ------
     DamagedError
         The files are damaged or do not belong together. Where training left its checkpoint, making them again repeats
         no pass.
+    OtherError
+        They are of another fold, or of other epochs.
     """
     made = read_card(card)
+    check_about(card, made, wanted or {})
     try:
         return _network(weights.read_bytes(), made, build)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

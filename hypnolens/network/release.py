@@ -23,6 +23,7 @@ from typing import Any
 from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
 from hypnolens.evaluation.predictions import codes, read_predictions
+from hypnolens.io.about import check_about
 from hypnolens.io.checksums import sha256
 from hypnolens.io.tables import checked_table, read_json, read_rows
 from hypnolens.network.cards import model_card
@@ -96,9 +97,12 @@ def write_release(
     whole = read_json(metrics)
     shared = read[0]["kind"] in OPEN
     content: dict[str, bytes] = {}
-    for number, (model, card, its) in enumerate(zip(models, read, predictions, strict=True)):
+    run = {key: read[0][key] for key in ("dataset", "experiment_name")}
+    for number, (model, path_of_card, card, its) in enumerate(zip(models, cards, read, predictions, strict=True)):
+        check_about(path_of_card, card, {**run, "fold": number})
         content[f"fold-{number}/model.safetensors"] = _weights(model, card)
-        found = {"metrics": _scores(its), "metrics_of_all_folds": {key: whole[key] for key in SUMMARY}}
+        about = {**run, "fold": number, "weights_sha256": card["weights_sha256"]}
+        found = {"metrics": _scores(its, about), "metrics_of_all_folds": {key: whole[key] for key in SUMMARY}}
         content[f"fold-{number}/model.json"] = _json({**_anonymous(card), **found})
         if shared:
             content[f"predictions/fold-{number}.parquet"] = its.read_bytes()
@@ -150,9 +154,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _scores(predictions: Path) -> Mapping[str, Any]:
+def _scores(predictions: Path, about: Mapping[str, Any]) -> Mapping[str, Any]:
     """Scores of the test recordings of one fold."""
-    its = read_predictions([predictions])
+    its = read_predictions([predictions], [about])
     confusion = confusion_matrix(codes(its["stage_true"]), codes(its["stage_pred"]))
     found = {name: round(float(value), 4) for name, value in scores(confusion).items()}
     return {"n_epochs": len(its), "n_subjects": int(its["subject"].nunique()), **without_nan(found)}  # type: ignore[dict-item]

@@ -36,4 +36,4 @@ def keep(path: Path, content: Mapping[str, Any]) -> None:
         new.write_text(text, encoding="utf-8")
         new.replace(path)
     except OSError as error:
-        raise HypnolensError(f"{path}: cannot be written ({error.strerror}); see what is wrong with the disk") from error
+        raise HypnolensError(f"{path}: cannot be written ({error.strerror}); look after the disk") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hypnolens.errors import DatasetError
+from hypnolens.errors import DatasetError, OtherError, quoted
+from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.tensors import opened, write_tensors
 from hypnolens.stages import EPOCH_S, STAGES
 
@@ -15,6 +16,9 @@ NOTHING = -1
 """Where a table of hypnograms has no epoch."""
 
 NO_SIGNAL = np.empty((0, 0), dtype=np.int16)
+
+READ = ("scale_uv", "sampling_rate_hz", "first_s", "recording", "subject", "night", "channel", "start_time")
+"""Texts of the file that later steps read, besides those that tell where it comes from and what was dropped."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Epochs:
         Epochs dropped, by reason: ``movement``, ``unscored``, ``trimmed``.
     flags
         Quality flags, see `hypnolens.recordings.quality`.
-    signal_sha256
-        `hypnolens.io.tensors.digest` of the signal in the file that was read, also after the signal was normalised;
-        empty where there is no file. It is what a training is known by, so that no signal is hashed twice.
+    sha256
+        Hash of all that later steps read of the file that was read, also after the signal was normalised; empty where
+        there is no file. It is what tables of recordings list, and what a training is known by.
     """
 
     signal: np.ndarray
@@ -62,7 +66,7 @@ class Epochs:
     source_sha256: str
     dropped: dict[str, int]
     flags: list[str]
-    signal_sha256: str = ""
+    sha256: str = ""
 
     @property
     def onset_s(self) -> np.ndarray:
@@ -100,9 +104,13 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
     ------
     DamagedError
         The file is damaged, of an older hypnolens, or not there.
+    OtherError
+        It holds epochs of another recording than it is called after.
     """
     with opened(path, recording=Path(path).stem) as file:
         texts = file.texts
+        if texts["recording"] != Path(path).stem:
+            raise OtherError(path, f"holds the epochs of {quoted(texts['recording'])}")
         return Epochs(
             signal=file.mapped("signal", np.int16) if mapped else file["signal"] if signal else NO_SIGNAL,
             stage=file["stage"],
@@ -119,7 +127,7 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
             source_sha256=texts["source_sha256"],
             dropped=json.loads(texts["dropped"]),
             flags=json.loads(texts["flags"]),
-            signal_sha256=file.sha256_of["signal"],
+            sha256=sha256(canonical([file.sha256_of, {name: texts[name] for name in READ}])),
         )
 
 
@@ -138,6 +146,7 @@ def recording_row(epochs: Epochs) -> dict[str, object]:
         "flags": " ".join(epochs.flags) or "none",
         "source": epochs.source,
         "source_sha256": epochs.source_sha256,
+        "epochs_sha256": epochs.sha256,
     }
 
 

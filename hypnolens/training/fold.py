@@ -54,15 +54,14 @@ def options_of(experiment: Mapping[str, Any]) -> TrainingOptions:
 def training_key(experiment: Mapping[str, Any], fold: int, code: str, sides: Sequence[Sequence[Epochs]]) -> str:
     """Hash of all that decides what a fold's training gives: experiment, fold, code, torch and every epoch.
 
-    Of a signal that was read its checksum stands for it: how it was normalised since, experiment and code say.
+    Of epochs that were read their hash stands for them: how it was normalised since, experiment and code say.
     """
 
     def parts() -> Iterator[bytes | memoryview]:
         yield canonical([dict(experiment), fold, code, torch.__version__])
         for side in sides:
             for epochs in side:
-                signal = epochs.signal_sha256 or digest(epochs.signal)
-                yield f"{epochs.recording} {epochs.scale_uv!r} {signal}".encode()
+                yield f"{epochs.recording} {epochs.scale_uv!r} {epochs.sha256 or digest(epochs.signal)}".encode()
                 yield from (np.ascontiguousarray(array).data for array in (epochs.stage, epochs.epoch_index))
             yield b"next side"
 

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hypnolens.errors import DamagedError, DatasetError
+from hypnolens.errors import DamagedError, DatasetError, OtherError
+from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.tables import read_rows, read_user_table, write_rows
 from hypnolens.stages import STAGES
 
@@ -99,6 +101,78 @@ def write_folds(folds: Sequence[Fold], recordings: Sequence[Mapping[str, str]], 
             if split := split_of.get(row["subject"]):
                 rows.append({"recording": row["recording"], "subject": row["subject"], "fold": number, "split": split})
     write_rows(path, COLUMNS, rows)
+
+
+def write_fold(folds: Path, recordings: Path, fold: int, path: Path) -> None:
+    """Write the lines of one fold, each with the hash of the epochs of its recording (``epochs_sha256``).
+
+    All that reads epochs of a fold depends on this table: its bytes change with the data, and with nothing else.
+
+    Parameters
+    ----------
+    folds, recordings
+        What `write_folds` wrote, and the table of recordings.
+    fold
+        Number of the fold.
+    path
+        Where to write.
+
+    Raises
+    ------
+    OtherError
+        The tables are of different recordings.
+    """
+    epochs = {row["recording"]: row["epochs_sha256"] for row in read_rows(recordings)}
+    rows = [row for row in read_rows(folds) if row["fold"] == str(fold)]
+    if absent := [row["recording"] for row in rows if row["recording"] not in epochs]:
+        raise OtherError(folds, f"has recordings that are not in {recordings}, such as {absent[0]}")
+    rows = [row | {"epochs_sha256": epochs[row["recording"]]} for row in rows]
+    write_rows(path, (*COLUMNS, "epochs_sha256"), rows)
+
+
+def about_fold(path: str | Path, wildcards: Mapping[str, str], fold: int | None = None) -> dict[str, Any]:
+    """What a file of a run and a fold is of, see `hypnolens.io.about`.
+
+    Parameters
+    ----------
+    path
+        The table of the fold, of `write_fold`.
+    wildcards
+        ``dataset`` and ``experiment``, and ``fold`` unless that is given.
+    """
+    number = int(wildcards["fold"]) if fold is None else fold
+    sides = {side: sorted(of_side.items()) for side, of_side in read_sides(Path(path), number).items()}
+    return {
+        "dataset": wildcards["dataset"],
+        "experiment_name": wildcards["experiment"],
+        "fold": number,
+        "sides_sha256": {side: sha256(canonical(rows)) for side, rows in sides.items()},
+    }
+
+
+def about_folds(paths: Sequence[str | Path], wildcards: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The same of all folds, whose tables are given in order."""
+    return [about_fold(path, wildcards, fold) for fold, path in enumerate(paths)]
+
+
+def of_sides(about: Mapping[str, Any], *sides: str) -> dict[str, Any]:
+    """What a file is of that was made of some sides only."""
+    return {**about, "sides_sha256": {side: about["sides_sha256"][side] for side in sides}}
+
+
+def read_sides(path: Path, fold: int) -> dict[str, dict[str, str]]:
+    """Recordings of one fold by split, each with the hash of its epochs.
+
+    Raises
+    ------
+    DamagedError
+        The table is damaged, of another fold, or a side of the fold has no recording.
+    """
+    sides = read_folds(path, fold)
+    epochs = {row["recording"]: row.get("epochs_sha256") for row in read_rows(path)}
+    if not all(epochs.values()):
+        raise DamagedError(path, "it does not say of which epochs it is")
+    return {side: {name: str(epochs[name]) for name in names} for side, names in sides.items()}
 
 
 def read_folds(path: Path, fold: int) -> dict[str, list[str]]:

@@ -52,7 +52,7 @@ rule features:
 
 rule train_boosting:
     input:
-        folds="results/{dataset}/folds.tsv",
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
         features="results/{dataset}/features.parquet",
     output:
         predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
@@ -79,7 +79,7 @@ rule train_boosting:
 rule train_probe:
     input:
         unpack(ask(PLAN.source)),
-        folds="results/{dataset}/folds.tsv",
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
     output:
         predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
@@ -105,7 +105,7 @@ rule train_probe:
 
 rule predict_yasa:
     input:
-        folds="results/{dataset}/folds.tsv",
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
         psg=ask(PLAN.tested_signals),
     output:
         predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",

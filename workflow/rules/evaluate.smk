@@ -5,6 +5,7 @@
 rule evaluate:
     input:
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
     output:
         metrics="results/{dataset}/{experiment}/metrics.json",
         by_recording="results/{dataset}/{experiment}/metrics_by_recording.tsv",
@@ -128,6 +129,7 @@ rule compare:
 rule calibration:
     input:
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
     output:
         reliability="reports/{dataset}/{experiment}/tables/reliability.tsv",
         calibration="reports/{dataset}/{experiment}/tables/calibration.tsv",
@@ -148,6 +150,7 @@ rule calibration:
 rule transitions:
     input:
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
     output:
         transitions="reports/{dataset}/{experiment}/tables/transitions.tsv",
         pairs="reports/{dataset}/{experiment}/tables/transition_pairs.tsv",
@@ -168,6 +171,7 @@ rule transitions:
 rule statistics:
     input:
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
     output:
         statistics="reports/{dataset}/{experiment}/tables/statistics.tsv",
         agreement="reports/{dataset}/{experiment}/tables/agreement.tsv",

@@ -4,6 +4,7 @@
 
 rule explain:
     input:
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
         models=each("results/{dataset}/{experiment}/fold-{fold}/model.safetensors", fold=PLAN.folds),
         cards=each("results/{dataset}/{experiment}/fold-{fold}/model.json", fold=PLAN.folds),
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
@@ -28,7 +29,7 @@ rule explain:
 
 rule embedding:
     input:
-        folds="results/{dataset}/folds.tsv",
+        folds="results/{dataset}/folds/fold-0.tsv",
         model="results/{dataset}/{experiment}/fold-0/model.safetensors",
         card="results/{dataset}/{experiment}/fold-0/model.json",
     output:

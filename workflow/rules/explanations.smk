@@ -4,6 +4,7 @@
 
 rule attribute:
     input:
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
         predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
@@ -29,6 +30,7 @@ rule attribute:
 
 rule faithfulness:
     input:
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
         maps="results/{dataset}/{experiment}/fold-{fold}/maps.safetensors",
@@ -56,6 +58,7 @@ rule faithfulness:
 
 rule sanity:
     input:
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
         maps="results/{dataset}/{experiment}/fold-{fold}/maps.safetensors",
@@ -82,6 +85,7 @@ rule sanity:
 
 rule align:
     input:
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
         maps=each("results/{dataset}/{experiment}/fold-{fold}/maps.safetensors", fold=PLAN.folds),
         # Made after all recordings have their events; naming each of thousands would slow the planning.
         events="results/{dataset}/event_counts.tsv",
@@ -107,6 +111,7 @@ rule align:
 
 rule night:
     input:
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
         maps=each("results/{dataset}/{experiment}/fold-{fold}/maps.safetensors", fold=PLAN.folds),
         bands="results/{dataset}/{experiment}/explanations/bands.tsv",
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
@@ -130,6 +135,7 @@ rule night:
 
 rule explanation_tables:
     input:
+        folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
         alignment="results/{dataset}/{experiment}/explanations/alignment.tsv",
         detectors="results/{dataset}/{experiment}/explanations/detectors.tsv",
         bands="results/{dataset}/{experiment}/explanations/bands.tsv",

@@ -4,7 +4,7 @@
 
 rule train:
     input:
-        folds="results/{dataset}/folds.tsv",
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
     output:
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
@@ -35,7 +35,7 @@ rule train:
 
 rule predict:
     input:
-        folds="results/{dataset}/folds.tsv",
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
         model="results/{dataset}/{experiment}/fold-{fold}/model.safetensors",
         card="results/{dataset}/{experiment}/fold-{fold}/model.json",
     output:

@@ -8,13 +8,16 @@ from hypnolens.explanations.alignment import align_recording, alignment_table, p
 from hypnolens.explanations.events import agreement_table, read_found, within
 from hypnolens.explanations.maps import LAYER_IG, read_maps
 from hypnolens.pipeline.logs import logged
-from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.listed import Listed
+from hypnolens.training.folds import about_folds
 
 with logged(snakemake.log[0]):
     aligned, preferred, found = [], [], []
-    for path in snakemake.input.maps:
-        for maps in read_maps(Path(path)):
-            epochs = read_epochs(Path(snakemake.params.epochs) / f"{maps.recording}.safetensors")
+    tables = snakemake.input.folds
+    listed, about = Listed(snakemake.params.epochs, *tables), about_folds(tables, snakemake.wildcards)
+    for path, its in zip(snakemake.input.maps, about, strict=True):
+        for maps in read_maps(Path(path), its):
+            epochs = listed.read(maps.recording)
             events = read_found(Path(snakemake.params.events) / f"{maps.recording}.tsv")
             aligned.append((maps.subject, align_recording(epochs, maps, events, reference=LAYER_IG)))
             preferred.append(preference_of_recording(epochs, maps))

@@ -7,9 +7,11 @@ from hypnolens.evaluation.comparison import write_confusions
 from hypnolens.evaluation.predictions import read_predictions
 from hypnolens.evaluation.scores import confusions_by_subject, evaluate, evaluate_folds, evaluate_recordings
 from hypnolens.pipeline.logs import logged
+from hypnolens.training.folds import about_folds
 
 with logged(snakemake.log[0]) as log:
-    predictions = read_predictions(snakemake.input.predictions)
+    about = about_folds(snakemake.input.folds, snakemake.wildcards)
+    predictions = read_predictions(snakemake.input.predictions, about)
     metrics = evaluate(predictions, seed=snakemake.params.seed, protocol=snakemake.params.protocol)
     for note in metrics["notes"]:
         log.warning("%s", note)

@@ -9,6 +9,7 @@ from hypnolens.explanations import tables as make
 from hypnolens.explanations.maps import read_maps
 from hypnolens.io.frames import read_table
 from hypnolens.pipeline.logs import logged
+from hypnolens.training.folds import about_folds
 
 
 def rows(paths):
@@ -18,7 +19,9 @@ def rows(paths):
 
 with logged(snakemake.log[0]):
     given, out = snakemake.input, snakemake.output
-    maps = [one for path in given.maps for one in read_maps(Path(path), maps=False)]
+    about = about_folds(given.folds, snakemake.wildcards)
+    each = zip(map(Path, given.maps), about, strict=True)
+    maps = [one for path, its in each for one in read_maps(path, its, maps=False)]
     tables = {
         out.alignment: rows([given.alignment]),
         out.detectors: rows([given.detectors]),
@@ -27,7 +30,7 @@ with logged(snakemake.log[0]):
         out.removal: make.removal_table(rows(given.removal)),
         out.sanity: make.sanity_table(rows(given.sanity)),
         out.bands: make.band_table(rows([given.bands])),
-        out.context: make.context_table(maps, read_predictions(given.predictions)),
+        out.context: make.context_table(maps, read_predictions(given.predictions, about)),
     }
     for path, table in tables.items():
         table.to_csv(path, sep="\t", index=False, na_rep="nan")

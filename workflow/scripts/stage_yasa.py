@@ -10,16 +10,17 @@ from hypnolens.evaluation.predictions import predictions_of
 from hypnolens.io.parquet import write_parquet
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
-from hypnolens.recordings.epochs import read_epochs
-from hypnolens.training.folds import read_folds
+from hypnolens.recordings.listed import Listed
+from hypnolens.training.folds import about_fold, of_sides, read_folds
 
 with logged(snakemake.log[0]):
-    wildcards, folder = snakemake.wildcards, Path(snakemake.params.epochs)
-    names = read_folds(Path(snakemake.input.folds), int(wildcards.fold))["test"]
+    wildcards, table = snakemake.wildcards, snakemake.input.folds
+    names, listed = read_folds(Path(table), int(wildcards.fold))["test"], Listed(snakemake.params.epochs, table)
     psg = dict(zip(snakemake.params.recordings, snakemake.input.psg, strict=True))
-    tested = [read_epochs(folder / f"{name}.safetensors", signal=False) for name in names]
+    tested = [listed.read(name, signal=False) for name in names]
     frames = [predictions_of(epochs, probabilities(Path(psg[epochs.recording]), epochs)) for epochs in tested]
-    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions)
+    about = of_sides(about_fold(table, wildcards), "test")
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions, about)
     made = {"recordings": {"test": names}, "sampling_rate_hz": tested[0].rate, "made": record()}
-    card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": dict(snakemake.params.experiment)}
+    card = {**about, "experiment": dict(snakemake.params.experiment)}
     write_card(Path(snakemake.output.card), {**card, "pretrained": pretrained(), **made})

@@ -12,22 +12,19 @@ from hypnolens.evaluation.predictions import predictions_of
 from hypnolens.io.parquet import write_parquet
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
-from hypnolens.recordings.epochs import read_epochs
-from hypnolens.training.folds import read_folds
+from hypnolens.recordings.listed import Listed
+from hypnolens.training.folds import about_fold, of_sides, read_folds
 
 with logged(snakemake.log[0]):
     wildcards, experiment = snakemake.wildcards, dict(snakemake.params.experiment)
-    folder = Path(snakemake.params.epochs)
-    recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
-    train, test = (
-        [read_epochs(folder / f"{name}.safetensors", signal=False) for name in recordings[split]]
-        for split in ("train", "test")
-    )
+    table = snakemake.input.folds
+    recordings, listed = read_folds(Path(table), int(wildcards.fold)), Listed(snakemake.params.epochs, table)
+    train, test = ([listed.read(name, signal=False) for name in recordings[side]] for side in ("train", "test"))
+    about = about_fold(table, wildcards)
     features, tested = (read_features(Path(snakemake.input.features), side) for side in (train, test))
     stages = np.concatenate([epochs.stage for epochs in train])
     model = fit(np.concatenate(features), stages, seed=experiment["seed"])
     frames = [predictions_of(epochs, probabilities(model, x)) for epochs, x in zip(test, tested, strict=True)]
-    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions)
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions, of_sides(about, "test"))
     made = {"recordings": recordings, "sampling_rate_hz": train[0].rate, "made": record()}
-    card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": experiment, **made}
-    write_card(Path(snakemake.output.card), card)
+    write_card(Path(snakemake.output.card), {**of_sides(about, "train"), "experiment": experiment, **made})

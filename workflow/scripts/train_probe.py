@@ -13,27 +13,26 @@ from hypnolens.io.parquet import write_parquet
 from hypnolens.network.files import read_model
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.provenance import record
-from hypnolens.recordings.epochs import read_epochs
+from hypnolens.recordings.listed import Listed
 from hypnolens.recordings.normalisation import normalise
-from hypnolens.training.folds import read_folds
+from hypnolens.training.folds import about_fold, of_sides, read_folds
 
 with logged(snakemake.log[0]):
     wildcards, source = snakemake.wildcards, dict(snakemake.params.source)
     torch.set_num_threads(source["torch_threads"])
-    folder = Path(snakemake.params.epochs)
-    recordings = read_folds(Path(snakemake.input.folds), int(wildcards.fold))
-    train, test = (
-        [read_epochs(folder / f"{name}.safetensors", mapped=True) for name in recordings[split]]
-        for split in ("train", "test")
-    )
-    network = read_model(Path(snakemake.input.model), Path(snakemake.input.card))
+    table = snakemake.input.folds
+    recordings, listed = read_folds(Path(table), int(wildcards.fold)), Listed(snakemake.params.epochs, table)
+    train, test = ([listed.read(name, mapped=True) for name in recordings[side]] for side in ("train", "test"))
+    about = about_fold(table, wildcards)
+    features_of = {**about, "experiment_name": snakemake.params.experiment["features_of"]}
+    network = read_model(Path(snakemake.input.model), Path(snakemake.input.card), features_of)
     features, tested = (
         frozen(network, (normalise(epochs, source["normalisation"]) for epochs in side), precision=source["precision"])
         for side in (train, test)
     )
     model = fit(np.concatenate(features), np.concatenate([epochs.stage for epochs in train]))
     frames = [predictions_of(epochs, probabilities(model, x)) for epochs, x in zip(test, tested, strict=True)]
-    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions)
+    write_parquet(pd.concat(frames, ignore_index=True), snakemake.output.predictions, of_sides(about, "test"))
     made = {"recordings": recordings, "sampling_rate_hz": train[0].rate, "made": record()}
-    card = {"dataset": wildcards.dataset, "fold": int(wildcards.fold), "experiment": dict(snakemake.params.experiment)}
+    card = {**of_sides(about, "train"), "experiment": dict(snakemake.params.experiment)}
     write_card(Path(snakemake.output.card), {**card, **made})
