@@ -66,5 +66,6 @@ $(VENV)/tools: $(VENV)/installed
 	@$(COMPILE)
 	touch $@
 
+# Not .snakemake, which knows with what the results were made.
 clean:
-	rm -rf $(VENV) .snakemake
+	rm -rf $(VENV)

@@ -109,7 +109,8 @@ def read_features(path: Path, recordings: Sequence[Epochs]) -> list[np.ndarray]:
     joined = []
     for epochs in recordings:
         part = parts.get(epochs.recording)
-        if part is None or set(part["epochs_sha256"]) != {epochs.sha256}:
+        own = part is not None and np.array_equal(part["epoch_index"], epochs.epoch_index)
+        if part is None or not own or set(part["epochs_sha256"]) != {epochs.sha256}:
             raise RecordingError(epochs.recording, f"{path} has features of other epochs", again(path))
         joined.append(with_neighbours(part[list(OWN)].to_numpy(np.float32), epochs.epoch_index))
     return joined

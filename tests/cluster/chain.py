@@ -61,7 +61,7 @@ class Chain(Pipeline):
         """Run without waiting; what is printed goes to the end of a file."""
         with log.open("a") as out:
             return subprocess.Popen(self.command(*arguments, cores=cores), cwd=self.folder, env=self.environment,
-                                    stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
+                                    stdout=out, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
 
     def run(self, *arguments, cores=2, root=ROOT) -> subprocess.CompletedProcess:
         return subprocess.run(

@@ -36,7 +36,7 @@ def run_script(script, folder, *, input=None, output=None, params=None, wildcard
         input=Files(input or {}),
         output=Files(output or {}),
         params=SimpleNamespace(**(params or {})),
-        wildcards=Files(wildcards or {}),
+        wildcards=Files(wildcards or {"dataset": "d", "experiment": "e"}),
         log=[str(log)],
         threads=threads,
         scriptdir=str(SCRIPTS),
@@ -58,20 +58,21 @@ def extraction(name):
     """Params of the script that extracts epochs."""
     return {
         "options": {
-            "recording": name, "subject": name, "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
-            "trim_wake_min": 30, "trim_rule": "drop-then-trim", "rates": (), "sha1": {},
-        }
+            "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
+            "trim_wake_min": 30, "trim_rule": "drop-then-trim",
+        },
+        "about": {"recording": name, "subject": name, "night": 1, "rates": (), "sha1": {}},
     }  # fmt: skip
 
 
-def evaluated(predictions, folder, *, protocol="clean"):
+def evaluated(predictions, folds, folder, *, protocol="clean"):
     """Run the script `evaluate` into a folder; returns its files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {"metrics": "metrics.json", "by_recording": "metrics_by_recording.tsv", "by_fold": "metrics_by_fold.tsv",
              "by_subject": "confusion_by_subject.tsv"}  # fmt: skip
     out = {key: str(folder / name) for key, name in names.items()}
     params = {"seed": 0, "protocol": protocol}
-    run_script("evaluate", folder, input={"predictions": predictions}, output=out, params=params)
+    run_script("evaluate", folder, input={"predictions": predictions, "folds": folds}, output=out, params=params)
     return out
 
 
@@ -82,7 +83,7 @@ def say(chain, folder, stages):
     for fold, path in enumerate(chain.predictions):
         frame = pd.read_parquet(path)
         paths.append(str(folder / f"{fold}.parquet"))
-        write_parquet(frame.assign(stage_pred=stages(fold, frame)), paths[-1])
+        write_parquet(frame.assign(stage_pred=stages(fold, frame)), paths[-1], frame.attrs["about"])
     return paths
 
 
@@ -105,6 +106,10 @@ def chain(tmp_path_factory):
     options = {"folds": "leave-one-subject-out", "validation": 0.1, "fold_seed": 0}
     run_script("folds", folder, input={"recordings": f["recordings.tsv"]}, output={"folds": f["folds.tsv"]},
                params={"options": options}, wildcards={"dataset": "d"})  # fmt: skip
+    folds = [str(folder / f"fold-{fold}.tsv") for fold in range(3)]
+    for fold, path in enumerate(folds):
+        tables = {"folds": f["folds.tsv"], "recordings": f["recordings.tsv"]}
+        run_script("fold", folder, input=tables, output={"fold": path}, wildcards={"dataset": "d", "fold": str(fold)})
     of_fold = {"models": [], "cards": [], "histories": [], "predictions": []}
     keys = ("normalisation", "across_gaps", "precision", "torch_threads")
     scoring = {"options": {key: EXPERIMENT[key] for key in keys}, "epochs": str(folder)}
@@ -112,7 +117,7 @@ def chain(tmp_path_factory):
         wildcards = {"dataset": "d", "experiment": "e", "fold": str(fold)}
         names = {"model": "model.safetensors", "card": "model.json", "history": "history.tsv"}
         out = {key: str(folder / f"{fold}-{name}") for key, name in names.items()}
-        inputs = {"folds": f["folds.tsv"]}
+        inputs = {"folds": folds[fold]}
         params = {
             "experiment": EXPERIMENT, "networks": "hypnolens.network.model", "checkpoint": str(folder / f"{fold}.pt"),
             "code": "c", "epochs": str(folder), "origin": ORIGIN,
@@ -124,5 +129,5 @@ def chain(tmp_path_factory):
                    wildcards=wildcards)  # fmt: skip
         for key, value in zip(of_fold, (*out.values(), predictions), strict=True):
             of_fold[key].append(value)
-    scores = evaluated(of_fold["predictions"], folder / "scores")
-    return SimpleNamespace(folder=folder, epochs=paths, scoring=scoring, **of_fold, files=f, scores=scores)
+    scores = evaluated(of_fold["predictions"], folds, folder / "scores")
+    return SimpleNamespace(folder=folder, epochs=paths, folds=folds, scoring=scoring, **of_fold, files=f, scores=scores)

@@ -42,7 +42,7 @@ def _psg(chain):
 def _checked_run(script, chain, folder, *, params, **files):
     """Probabilities ``(n_epochs, 5)`` and card that a script leaves, if both say what they should."""
     out = {"predictions": str(folder / "predictions.parquet"), "card": str(folder / "model.json")}
-    run_script(script, folder, input={"folds": chain.files["folds.tsv"], **files}, output=out,
+    run_script(script, folder, input={"folds": chain.folds[1], **files}, output=out,
                params={"epochs": str(chain.folder), **params}, wildcards=WILDCARDS)  # fmt: skip
     rows, epochs = pd.read_parquet(out["predictions"]), _epochs(chain)
     assert list(rows.columns) == COLUMNS and (rows["recording"] == TESTED).all()
@@ -63,7 +63,7 @@ def test_trees_are_grown_on_the_training_side(chain, tmp_path):
                output={"features": features}, params={"epochs": str(chain.folder)})  # fmt: skip
     table = pd.read_parquet(features)
     assert table["recording"].value_counts().to_dict() == {"a": 11, "b": 12, "c": 13}
-    assert (table.dtypes.iloc[2:] == np.float32).all()
+    assert (table.dtypes.iloc[3:] == np.float32).all()
     params = {"experiment": {"model": "gradient-boosting", "seed": 3}}
     found, card = _checked_run("train_boosting", chain, tmp_path, params=params, features=features)
     trained = _trained(chain)
@@ -76,7 +76,7 @@ def test_trees_are_grown_on_the_training_side(chain, tmp_path):
 @pytest.mark.parametrize("kind", ["none", "spectrum"])
 def test_a_probe_reads_the_frozen_features_of_a_network(chain, tmp_path, kind):
     source = {"normalisation": kind, "precision": "fp32", "torch_threads": 1, "across_gaps": False}
-    params = {"experiment": {"model": "linear-probe", "features_of": "x", "seed": 0}, "source": source}
+    params = {"experiment": {"model": "linear-probe", "features_of": "e", "seed": 0}, "source": source}
     files = {"model": chain.models[1], "card": chain.cards[1]}
     found, _ = _checked_run("train_probe", chain, tmp_path, params=params, **files)
     network = build(EXPERIMENT, 100.0)
@@ -109,7 +109,7 @@ def test_yasa_stages_the_files_of_the_test_side(chain, tmp_path):
 
 def test_a_recording_that_yasa_cannot_read_is_one_line(chain, tmp_path):
     params = {"epochs": str(chain.folder), "experiment": {"model": "yasa"}, "recordings": [TESTED]}
-    files = {"folds": chain.files["folds.tsv"], "psg": [str(tmp_path / "gone-PSG.edf")]}
+    files = {"folds": chain.folds[1], "psg": [str(tmp_path / "gone-PSG.edf")]}
     with pytest.raises(SystemExit):
         run_script("stage_yasa", tmp_path, input=files, params=params, wildcards=WILDCARDS)
     (_, line) = (tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()

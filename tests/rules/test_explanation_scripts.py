@@ -15,6 +15,8 @@ from hypnolens.explanations.attributions import FAST_METHODS, METHODS
 from hypnolens.explanations.examples import read_explained, write_explained
 from hypnolens.explanations.maps import read_maps
 from hypnolens.explanations.night import read_strip
+from hypnolens.io.checksums import sealed
+from hypnolens.network.files import read_card, weights_of
 from hypnolens.recordings.epochs import read_epochs
 from hypnolens.stages import STAGES
 from tests.rules.conftest import SUBJECTS, draw_figure, run_script, say
@@ -36,7 +38,7 @@ def _write_events(chain, folder, *, any):
             if STAGES[code] in KNOWN and any
         ]
         table = pd.DataFrame(rows, columns=["onset_s", "duration_s", "kind", "source"])
-        table.to_csv(folder / f"{epochs.recording}.tsv", sep="\t", index=False)
+        table.assign(recording=epochs.recording).to_csv(folder / f"{epochs.recording}.tsv", sep="\t", index=False)
     return folder
 
 
@@ -80,7 +82,7 @@ def test_explanations_and_their_figures(chain, tmp_path, monkeypatch, lost, any)
     predictions = say(chain, tmp_path / "said", stages)
     events = _write_events(chain, tmp_path / "events", any=any)
     out = str(tmp_path / "explained.safetensors")
-    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions}
+    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions, "folds": chain.folds}
     log = run_script("explain", tmp_path, input=inputs, output={"explained": out}, params=chain.scoring)
     explained = {(epoch.group, epoch.stage): epoch for epoch in read_explained(Path(out))}
     own = [stage for stage in STAGES if stage != lost]
@@ -118,7 +120,7 @@ def test_an_only_correct_epoch_is_the_clearest_and_the_least_sure(chain, tmp_pat
         chain, tmp_path, lambda fold, frame: frame["stage_true"].replace({"N1": "N1" if fold == 0 else "R"})
     )
     out = str(tmp_path / "explained.safetensors")
-    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions}
+    inputs = {"models": chain.models, "cards": chain.cards, "predictions": predictions, "folds": chain.folds}
     run_script("explain", tmp_path, input=inputs, output={"explained": out}, params=chain.scoring)
     n1 = [epoch for epoch in read_explained(Path(out)) if epoch.stage == "N1"]
     assert [(epoch.group, epoch.recording) for epoch in n1] == [("clearest", "a"), ("least sure", "a")]
@@ -128,6 +130,16 @@ def test_a_gallery_of_nothing_says_so(chain, tmp_path):
     write_explained([], tmp_path / "explained.safetensors")
     draw_figure("gallery", tmp_path, explained=str(tmp_path / "explained.safetensors"))
     assert "<!-- no epoch -->" in (tmp_path / "f.svg").read_text()
+
+
+def _unlearnt(chain, folder, fold):
+    """The last fold's network in place of one that was trained on shuffled labels."""
+    twin = folder / "unlearnt" / f"fold-{fold}"
+    twin.mkdir(parents=True)
+    card = read_card(Path(chain.cards[fold])) | {"experiment_name": "unlearnt", **weights_of(Path(chain.cards[2]))}
+    (twin / "model.json").write_text(json.dumps(sealed(card, "card_sha256")))
+    weights = shutil.copy(chain.models[2], twin / "model.safetensors")
+    return {"label_shuffled": [str(weights)], "label_shuffled_cards": [str(twin / "model.json")]}
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["events", "no event, a recording all wrong"])
@@ -141,39 +153,38 @@ def measured(chain, tmp_path_factory, request):
         chain, folder / "said",
         lambda fold, frame: frame["stage_true"].map(turned) if fold in wrong else frame["stage_true"],
     )  # fmt: skip
-    twin = folder / "unlearnt" / "fold-0"
-    twin.mkdir(parents=True)
-    label_shuffled = {"label_shuffled": [str(shutil.copy(chain.models[2], twin / "model.safetensors"))],
-             "label_shuffled_cards": [str(shutil.copy(chain.cards[2], twin / "model.json"))]}  # fmt: skip
     of_fold = {name: [] for name in ("maps", "curves", "removal", "sanity")}
     for fold in range(3):
-        network = {"model": chain.models[fold], "card": chain.cards[fold]}
+        network = {"model": chain.models[fold], "card": chain.cards[fold], "folds": chain.folds[fold]}
+        wildcards = {"dataset": "d", "experiment": "e", "fold": str(fold)}
         out = {name: str(folder / f"{name}-{fold}") for name in of_fold}
         run_script("attribute", folder, input={**network, "predictions": predictions[fold]},
                    output={"maps": out["maps"]},
-                   params={**chain.scoring, "sample": {"sample": 2, "seed": 0}})  # fmt: skip
+                   params={**chain.scoring, "sample": {"sample": 2, "seed": 0}}, wildcards=wildcards)  # fmt: skip
         network["maps"] = out["maps"]
         run_script("faithfulness", folder, input=network, output={key: out[key] for key in ("curves", "removal")},
-                   params={**chain.scoring, "events": str(events)})  # fmt: skip
+                   params={**chain.scoring, "events": str(events)}, wildcards=wildcards)  # fmt: skip
         run_script(
             "sanity",
             folder,
-            input={**network, **label_shuffled},
+            input={**network, **_unlearnt(chain, folder, fold)},
             output={"sanity": out["sanity"]},
             params=chain.scoring,
+            wildcards=wildcards,
         )
         for name, path in out.items():
             of_fold[name].append(path)
     aligned = {name: str(folder / f"{name}.tsv") for name in ("alignment", "detectors", "bands")}
-    run_script("align", folder, input={"maps": of_fold["maps"]}, output=aligned,
+    run_script("align", folder, input={"maps": of_fold["maps"], "folds": chain.folds}, output=aligned,
                params={"epochs": str(chain.folder), "events": str(events)})  # fmt: skip
     night = str(folder / "night")
     run_script("night", folder, params={"epochs": str(chain.folder)}, output={"night": night}, input={
-               "maps": of_fold["maps"], "bands": aligned["bands"], "predictions": predictions,
+               "maps": of_fold["maps"], "bands": aligned["bands"], "predictions": predictions, "folds": chain.folds,
                "by_recording": chain.scores["by_recording"]})  # fmt: skip
     names = ("alignment", "faithfulness", "curves", "removal", "sanity", "bands", "detectors", "context")
     tables = {name: str(folder / f"table-{name}.tsv") for name in names}
-    run_script("explanation_tables", folder, input={**aligned, **of_fold, "predictions": predictions}, output=tables)
+    given = {**aligned, **of_fold, "predictions": predictions, "folds": chain.folds}
+    run_script("explanation_tables", folder, input=given, output=tables)
     return SimpleNamespace(
         folder=folder, any=request.param, wrong=wrong, predictions=predictions, night=night, aligned=aligned,
         tables=tables, **of_fold,
@@ -321,7 +332,7 @@ def test_names_stay_text_in_tables_of_explanations(measured, chain, tmp_path):
     names = ("alignment", "faithfulness", "curves", "removal", "sanity", "bands", "detectors", "context")
     out = {name: str(tmp_path / f"table-{name}.tsv") for name in names}
     run_script("explanation_tables", tmp_path, output=out, input={
-               **given, "maps": measured.maps, "predictions": measured.predictions})  # fmt: skip
+               **given, "maps": measured.maps, "predictions": measured.predictions, "folds": chain.folds})  # fmt: skip
     sanity = pd.read_table(out["sanity"], dtype=str, keep_default_na=False)
     assert "null" in set(sanity["level"]) and set(sanity["subjects"]) == {"1"}
     assert (pd.read_table(out["faithfulness"])["subjects"] == 1).all()
@@ -330,7 +341,7 @@ def test_names_stay_text_in_tables_of_explanations(measured, chain, tmp_path):
 
 def test_embedding_and_itsdraw_figure(chain, tmp_path):
     out = str(tmp_path / "embedding.tsv")
-    inputs = {"folds": chain.files["folds.tsv"], "model": chain.models[0], "card": chain.cards[0]}
+    inputs = {"folds": chain.folds[0], "model": chain.models[0], "card": chain.cards[0]}
     run_script("embedding", tmp_path, input=inputs, output={"table": out}, params=chain.scoring)
     table = pd.read_table(out)
     assert len(table) == 11 and table[["x", "y"]].notna().all().all()

@@ -32,7 +32,7 @@ def _metrics(files):
 
 
 def test_folds_and_subjects_add_up_to_the_scores(chain, tmp_path):
-    files = evaluated(say(chain, tmp_path, _delayed), tmp_path / "run", protocol="test-selected")
+    files = evaluated(say(chain, tmp_path, _delayed), chain.folds, tmp_path / "run", protocol="test-selected")
     metrics, by_fold = _metrics(files), pd.read_table(files["by_fold"])
     assert metrics["protocol"] == "test-selected" and metrics["n_epochs"] == N_EPOCHS and 0 < metrics["accuracy"] < 1
     assert by_fold["fold"].tolist() == [0, 1, 2] and by_fold["epochs"].tolist() == [11, 12, 13]
@@ -63,7 +63,9 @@ def compared(chain, tmp_path_factory):
 
     made = {
         run: evaluated(
-            say(chain, folder / f"said-{run}", staged(number, 0.5 if family == "main" else 0.2)), folder / run
+            say(chain, folder / f"said-{run}", staged(number, 0.5 if family == "main" else 0.2)),
+            chain.folds,
+            folder / run,
         )
         for family, runs in RUNS.items()
         for number, run in enumerate(runs)
@@ -131,7 +133,7 @@ def test_the_papers_scores_of_the_dataset_stand_beside_ours(compared, tmp_path):
 
 
 def test_without_anything_to_compare_with_tables_have_their_columns(chain, tmp_path):
-    one = evaluated(chain.predictions, tmp_path / "one")
+    one = evaluated(chain.predictions, chain.folds, tmp_path / "one")
     out = {name: str(tmp_path / f"{name}.tsv") for name in TABLES}
     inputs = {"by_subject": [one["by_subject"]], "by_fold": [one["by_fold"]], "paper": PAPER}
     params = {"families": {"one": ["one"]}, "pairs": []}
@@ -143,7 +145,7 @@ def test_without_anything_to_compare_with_tables_have_their_columns(chain, tmp_p
 
 def test_calibration_and_its_figure(chain, tmp_path):
     out = {name: str(tmp_path / f"{name}.tsv") for name in ("reliability", "calibration")}
-    run_script("calibration", tmp_path, input={"predictions": chain.predictions}, output=out)
+    run_script("calibration", tmp_path, input={"predictions": chain.predictions, "folds": chain.folds}, output=out)
     bins = pd.read_table(out["reliability"])
     frame = pd.concat([pd.read_parquet(path) for path in chain.predictions])
     right = (frame["stage_true"] == frame["stage_pred"]).mean()
@@ -161,7 +163,8 @@ def test_calibration_and_its_figure(chain, tmp_path):
 
 def test_transitions_and_their_figure(chain, tmp_path):
     out = {name: str(tmp_path / f"{name}.tsv") for name in ("transitions", "pairs")}
-    run_script("transitions", tmp_path, input={"predictions": say(chain, tmp_path, _delayed)}, output=out)
+    given = {"predictions": say(chain, tmp_path, _delayed), "folds": chain.folds}
+    run_script("transitions", tmp_path, input=given, output=out)
     table = pd.read_table(out["transitions"], dtype={"distance": str}).set_index("distance")
     alone = table.loc[["0", "1", "2", "3", "4", "5+"]]
     assert alone["epochs"].sum() == N_EPOCHS and alone["share"].sum() == pytest.approx(1, abs=1e-3)
@@ -179,7 +182,7 @@ def test_sleep_statistics_and_their_figure(chain, tmp_path):
     """Recordings start at 16:13:00; of one it is known that the lights went off a minute later."""
     out = {name: str(tmp_path / f"{name}.tsv") for name in ("statistics", "agreement")}
     right = say(chain, tmp_path, lambda fold, frame: frame["stage_true"])
-    run_script("statistics", tmp_path, input={"predictions": right}, output=out,
+    run_script("statistics", tmp_path, input={"predictions": right, "folds": chain.folds}, output=out,
                params={"lights_off": {"b": "16:14:00"}, "epochs": str(chain.folder)})  # fmt: skip
     table = pd.read_table(out["statistics"])
     spans = table.groupby("recording")["span"].first().to_dict()

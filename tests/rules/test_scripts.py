@@ -98,7 +98,7 @@ def test_predictions_are_of_the_test_side_in_order(chain):
 def test_published_networks_are_trained_written_and_read_back(chain, tmp_path, model):
     names = {"model": "model.safetensors", "card": "model.json", "history": "history.tsv"}
     out = {key: str(tmp_path / name) for key, name in names.items()}
-    networks, folds = {"networks": "hypnolens.baselines.networks"}, {"folds": chain.files["folds.tsv"]}
+    networks, folds = {"networks": "hypnolens.baselines.networks"}, {"folds": chain.folds[0]}
     wildcards = {"dataset": "d", "experiment": "e", "fold": "0"}
     own = {
         "experiment": {**EXPERIMENT, "model": model, "stretch": 1},
@@ -166,8 +166,54 @@ def test_an_error_of_the_input_is_one_line_and_a_status(tmp_path):
     assert lines == ["night: has no hypnogram to go with x; add the file, or leave the recording out with exclude:"]
 
 
+def _refused(script, folder, **given):
+    """The last line of the log of a script that ends with it."""
+    with pytest.raises(SystemExit):
+        run_script(script, folder, **given)
+    return (folder / "logs" / f"{script}.log").read_text().splitlines()[-1]
+
+
+def test_files_of_another_fold_in_a_folds_place_are_refused(chain, tmp_path):
+    wildcards = {"dataset": "d", "experiment": "e", "fold": "0"}
+    params = {**chain.scoring, "networks": "hypnolens.network.model"}
+    one, other = chain.predictions[:2]
+    inputs = {"predictions": [other, one, chain.predictions[2]], "folds": chain.folds}
+    line = _refused("evaluate", tmp_path, input=inputs, output={}, params={"seed": 0, "protocol": "clean"})
+    assert line.startswith(f"{other}: is of the fold 1, and should be of the fold 0; make it again with `snakemake ")
+    inputs = {"folds": chain.folds[0], "model": chain.models[1], "card": chain.cards[1]}
+    line = _refused("predict", tmp_path, input=inputs, output={}, params=params, wildcards=wildcards)
+    assert line.startswith(f"{chain.cards[1]}: is of the fold 1, and should be of the fold 0; ")
+    inputs = {"folds": chain.folds[1], "model": chain.models[0], "card": chain.cards[0]}
+    line = _refused("predict", tmp_path, input=inputs, output={}, params=params, wildcards=wildcards)
+    assert "folds" in line or "fold 0 has no recording" in line
+
+
+def test_networks_and_predictions_of_earlier_data_are_refused(chain, tmp_path):
+    wildcards = {"dataset": "d", "experiment": "e", "fold": "0"}
+    table = pd.read_table(chain.folds[0], dtype=str)
+    changed = str(tmp_path / "fold-0.tsv")
+    table.assign(epochs_sha256=table["epochs_sha256"].where(table["split"] != "train", "0" * 64)).to_csv(
+        changed, sep="\t", index=False
+    )
+    inputs = {"folds": changed, "model": chain.models[0], "card": chain.cards[0]}
+    params = {**chain.scoring, "networks": "hypnolens.network.model"}
+    line = _refused("predict", tmp_path, input=inputs, output={}, params=params, wildcards=wildcards)
+    assert line.startswith(f"{chain.cards[0]}: was made of other epochs than there are now (train side); make it again")
+    table.assign(epochs_sha256=table["epochs_sha256"].where(table["split"] != "test", "0" * 64)).to_csv(
+        changed, sep="\t", index=False
+    )
+    inputs = {"predictions": chain.predictions, "folds": [changed, *chain.folds[1:]]}
+    line = _refused("evaluate", tmp_path, input=inputs, output={}, params={"seed": 0, "protocol": "clean"})
+    assert line.startswith(f"{chain.predictions[0]}: was made of other epochs than there are now (test side); ")
+
+
 def test_a_defect_of_the_program_leaves_its_traceback_in_the_log(tmp_path):
     with pytest.raises(TypeError):
-        run_script("epochs", tmp_path, input={"psg": "x", "hypnogram": "y"}, params={"options": {"recording": "x"}})
+        run_script(
+            "epochs",
+            tmp_path,
+            input={"psg": "x", "hypnogram": "y"},
+            params={"about": {"recording": "x"}, "options": {}},
+        )
     text = (tmp_path / "logs" / "epochs.log").read_text()
     assert "Traceback" in text and text.rstrip().splitlines()[-1].startswith("unexpected ")

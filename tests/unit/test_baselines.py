@@ -112,11 +112,12 @@ def test_features_read_back_are_those_of_the_epochs(tmp_path):
     recordings = [make_epochs(LABELS, name=name, seed=seed) for seed, name in enumerate(("NA", "b", "a"))]
     path = tmp_path / "features.parquet"
     write_parquet(pd.concat([table_of(epochs) for epochs in recordings], ignore_index=True), path)
-    assert list(pd.read_parquet(path).columns) == ["recording", "epoch_index", *OWN]
+    assert list(pd.read_parquet(path).columns) == ["recording", "epoch_index", "epochs_sha256", *OWN]
     wanted = [recordings[2], recordings[0]]
     for epochs, found in zip(wanted, read_features(path, wanted), strict=True):
         np.testing.assert_array_equal(found, features_of(epochs))
-    for other in (make_epochs(LABELS, name="c"), make_epochs(LABELS[:9], name="a")):
+    others = make_epochs(LABELS, name="c"), make_epochs(LABELS[:9], name="a"), replace(recordings[2], sha256="0")
+    for other in others:
         with pytest.raises(RecordingError, match=f"{other.recording}: .* features of other epochs; make it again"):
             read_features(path, [other])
     path.write_bytes(path.read_bytes()[:-10])

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import mne
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from hypnolens.errors import DamagedError, DatasetError, RecordingError
-from hypnolens.io.tensors import digest
+from hypnolens.errors import DamagedError, DatasetError, OtherError, RecordingError
 from hypnolens.recordings.epochs import (
     check_rates,
     read_epochs,
@@ -21,7 +21,8 @@ from hypnolens.recordings.epochs import (
     write_hypnograms,
 )
 from hypnolens.recordings.extraction import extract
-from tests.conftest import write_hypnogram, write_pair, write_psg
+from hypnolens.recordings.listed import Listed
+from tests.conftest import make_epochs, write_hypnogram, write_pair, write_psg
 
 OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
            "trim_wake_min": 30, "trim_rule": "drop-then-trim", "source": "a-PSG.edf", "rates": (),
@@ -86,11 +87,13 @@ def test_written_epochs_come_back(tmp_path):
     again = read_epochs(tmp_path / "a.safetensors")
     for field in ("signal", "stage", "epoch_index"):
         np.testing.assert_array_equal(getattr(again, field), getattr(epochs, field))
-    assert recording_row(again) == recording_row(epochs) and again.scale_uv == epochs.scale_uv
+    assert recording_row(again) == recording_row(replace(epochs, sha256=again.sha256))
+    assert again.scale_uv == epochs.scale_uv and len(again.sha256) == 64
     assert recording_row(epochs) == {
         "recording": "a", "subject": "s", "night": 1, "channel": "EEG Fpz-Cz", "sampling_rate_hz": 100.0, "epochs": 5,
         "W": 1, "N1": 1, "N2": 2, "N3": 0, "R": 1, "dropped_movement": 0, "dropped_unscored": 0, "dropped_trimmed": 0,
         "flags": "none", "source": "a-PSG.edf", "source_sha256": epochs.source_sha256,
+        "epochs_sha256": "",
     }  # fmt: skip
 
 
@@ -134,7 +137,39 @@ def test_every_way_of_reading_gives_the_same(tmp_path):
     whole, mapped, without = (read_epochs(path, **options) for options in ({}, {"mapped": True}, {"signal": False}))
     np.testing.assert_array_equal(mapped.signal, whole.signal)
     assert isinstance(mapped.signal, np.memmap) and not mapped.signal.flags.writeable and not without.signal.size
-    assert whole.signal_sha256 == mapped.signal_sha256 == without.signal_sha256 == digest(whole.signal)
+    assert whole.sha256 == mapped.sha256 == without.sha256
+
+
+@pytest.mark.parametrize("name, value, same", [("stage", 1, False), ("scale_uv", 0.07, False), ("source", "b", True)])
+def test_the_hash_of_epochs_is_of_what_later_steps_read(tmp_path, name, value, same):
+    epochs = make_epochs([0, 2, 2, 4], name="a")
+    other = np.array([0, 2, value, 4], dtype=np.int8) if name == "stage" else value
+    hashes = []
+    for number, one in enumerate((epochs, replace(epochs, **{name: other}))):
+        (tmp_path / str(number)).mkdir()
+        write_epochs(one, tmp_path / str(number) / "a.safetensors")
+        hashes.append(read_epochs(tmp_path / str(number) / "a.safetensors").sha256)
+    assert (hashes[0] == hashes[1]) == same
+
+
+def test_epochs_in_another_recordings_place_are_refused(tmp_path):
+    for seed, name in enumerate("ab"):
+        write_epochs(make_epochs([0, 2, 4], name=name, seed=seed), tmp_path / f"{name}.safetensors")
+    table = tmp_path / "folds.tsv"
+    rows = [f"{name}\t{read_epochs(tmp_path / f'{name}.safetensors').sha256}\n" for name in "ab"]
+    table.write_text("recording\tepochs_sha256\n" + "".join(rows))
+    listed = Listed(tmp_path, table)
+    assert listed.read("a").recording == "a"
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "b.safetensors").read_bytes())
+    again = "; make it again with `snakemake --force "
+    with pytest.raises(OtherError, match=f"a.safetensors: holds the epochs of 'b'{again}"):
+        listed.read("a")
+    write_epochs(make_epochs([0, 2, 4], name="a", seed=7), tmp_path / "a.safetensors")
+    with pytest.raises(OtherError, match=f"a.safetensors: holds other epochs than .*folds.tsv lists{again}"):
+        listed.read("a")
+    write_epochs(make_epochs([0], name="c"), tmp_path / "c.safetensors")
+    with pytest.raises(OtherError, match="c.safetensors: is of no recording"):
+        listed.read("c")
 
 
 def test_the_same_epochs_are_the_same_bytes_which_all_may_read(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from hypnolens.evaluation.metrics import confusion_matrix, scores
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
-from hypnolens.recordings.epochs import write_epochs
+from hypnolens.recordings.epochs import read_epochs, write_epochs
 from hypnolens.training.engine import TrainingOptions
 from hypnolens.training.fold import SELECTS, train
 from tests.conftest import make_epochs
@@ -26,9 +26,17 @@ def night(tmp_path):
     """Files of epochs of five recordings, and a table of one fold."""
     for seed, name in enumerate(SIDES):
         write_epochs(make_epochs(STAGES, name=name, seed=seed), tmp_path / f"{name}.safetensors")
-    rows = "".join(f"{name}\t{name}\t0\t{split}\n" for name, split in SIDES.items())
-    (tmp_path / "folds.tsv").write_text("recording\tsubject\tfold\tsplit\n" + rows)
+    _list(tmp_path)
     return tmp_path
+
+
+def _list(folder):
+    """Write the table of the fold, of the epochs that there are."""
+    rows = ["recording\tsubject\tfold\tsplit\tepochs_sha256\n"]
+    for name, split in SIDES.items():
+        epochs = read_epochs(folder / f"{name}.safetensors")
+        rows.append(f"{name}\t{name}\t0\t{split}\t{epochs.sha256}\n")
+    (folder / "folds.tsv").write_text("".join(rows))
 
 
 def _train(folder, out, protocol):
@@ -81,6 +89,7 @@ def test_no_bit_of_a_clean_network_comes_from_the_test_recordings(night):
     before = {protocol: _train(night, night / f"{protocol}-1", protocol) for protocol in SELECTS}
     for seed, name in enumerate("de"):  # other signals, and all of one stage
         write_epochs(make_epochs(np.full(30, 4), name=name, seed=90 + seed), night / f"{name}.safetensors")
+    _list(night)
     after = {protocol: _train(night, night / f"{protocol}-2", protocol) for protocol in SELECTS}
     (weights, history, _), (same_weights, same_history, _) = before["clean"], after["clean"]
     assert same_weights == weights and same_history == history
