@@ -266,7 +266,9 @@ def sentences(dataset: Mapping[str, Any], card: Mapping[str, Any], study: Study)
 def _card(study: Study) -> dict[str, Any]:
     """Card of the main family's first run, fold 0."""
     path = Path("results") / study.name / study.runs[study.main][0] / "fold-0" / "model.json"
-    return read_card(path, needed=("experiment", "made", "recordings", "sampling_rate_hz"), sealed=False)
+    options = study.options[study.main]
+    needed = ["experiment", *(f"experiment.{key}" for key in options), "made", "recordings", "sampling_rate_hz"]
+    return read_card(path, needed=[*needed, *["n_parameters"] * ("width" in options)], sealed=False)
 
 
 def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:
