@@ -46,7 +46,7 @@ def check(content: Any, schema: Mapping[str, Any]) -> None:
     place = ".".join(map(str, error.absolute_path))[:LONGEST]
     if error.validator == "required":
         raise ValueError(f"key {place}: {error.message}")
-    raise ValueError(f"key {place} is {_shown(error.instance)}; {allowed(error.schema)}")  # type: ignore[arg-type]
+    raise ValueError(f"key {place} is {_shown(error.instance)}; {allowed(error.schema)}")
 
 
 def _shown(value: Any) -> str:
