@@ -173,7 +173,8 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
         with _opened(path) as files:
             return _load(path, files, ensemble=ensemble)
     except UNREADABLE as error:
-        raise HypnolensError(f"{path}: cannot be read ({error}); give a whole release archive") from error
+        reason = getattr(error, "strerror", None) or error
+        raise HypnolensError(f"{path}: cannot be read ({reason}); give a whole release archive") from error
 
 
 def _load(path: Path, files: Mapping[str, tuple[Read, Read]], *, ensemble: bool) -> list[Scorer]:
@@ -245,6 +246,8 @@ def _in_folder(path: Path) -> dict[str, tuple[Read, Read]]:
 def _in_archive(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[Read, Read]]:
     """The same of a release; nothing is written anywhere, so that no name in it can lead out of a folder."""
     names = [name for name in map(PurePosixPath, archive.namelist()) if name.name == "model.safetensors"]
+    for name in (str(name) for name in names if len(str(name)) > LONGEST):
+        raise HypnolensError(f"{path}: no release has names of {len(name):,} characters, as {quoted(name)}")
     names.sort(key=lambda name: _number(path, name.parent.name))
     pairs = {name: [archive.getinfo(str(file)) for file in (name, name.with_name("model.json"))] for name in names}
     if sum(entry.file_size for pair in pairs.values() for entry in pair) > MOST_PACKED * path.stat().st_size:
