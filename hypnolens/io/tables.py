@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypnolens.errors import DamagedError
+from hypnolens.errors import DamagedError, quoted
+from hypnolens.io.names import is_number
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
@@ -110,6 +111,6 @@ def read_user_table(
                     f"line {number} of '{path}' has {'too many cells' if column is None else 'no ' + column}"
                 )
             row[column] = cell = cell.strip()
-            if column in numbers and not (cell.isascii() and cell.isdigit()):
-                raise ValueError(f"{column} '{cell}' in line {number} of '{path}' is no whole number")
+            if column in numbers and not is_number(cell):
+                raise ValueError(f"{column} {quoted(cell)} in line {number} of '{path}' is no whole number")
     return rows

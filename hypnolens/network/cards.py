@@ -1,13 +1,39 @@
-"""Cards of networks: what a network is, what it was trained on, how well it does, and what it is not for."""
+"""Cards of networks: what a network is, what it was trained on, how well it does, and what it is not for.
 
-from collections.abc import Mapping, Sequence
+Cards are passed on, so that what is read from one is compared with a schema before anything is made of it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import yaml
 
 from hypnolens import __version__
+from hypnolens.errors import DamagedError, quoted
+from hypnolens.io.checksums import unsealed
+from hypnolens.io.regular import read_regular
+from hypnolens.io.schemas import check
+from hypnolens.io.shipped import HOME
+from hypnolens.stages import EPOCH_S
 
 TEMPLATE = Path(__file__).parents[1] / "data" / "model_card.md"
 """The card for people, with places for what is filled in."""
+
+SCHEMA = Path(__file__).parents[1] / "data" / "card.schema.yaml"
+"""What is read from a card, with its ranges."""
+
+EXPERIMENT = HOME / "workflow" / "schemas" / "experiment.schema.yaml"
+"""The same of the experiment in it."""
+
+MOST_BYTES = 4 << 20
+"""Of a card; that of a network that saw all 5,793 recordings of SHHS has a tenth of a megabyte."""
+
+MOST_NESTED = 20
+"""Objects and lists within each other; cards have five."""
 
 DEMO = "DEMO: trained on SIMULATED nights only. NOT fit for real use; stages of real people are for trying the program"
 """What is said of networks that saw no real EEG, wherever they stage something."""
@@ -24,6 +50,9 @@ CHOSEN = {
     "scores are higher than those of new nights will be",
 }
 """What a protocol means for the scores."""
+
+SEAL = "card_sha256"
+"""Key of the checksum of all else in a card."""
 
 FROM_CARD = ("caution", "architecture", "n_parameters", "hypnolens", "dataset", "kind", "licence")
 """Keys of a card that stand in the card for people under their own names."""
@@ -92,6 +121,85 @@ def card_of(
     }
 
 
+def read_card(path: Path, *, needed: Iterable[str] = (), sealed: bool = True) -> dict[str, Any]:
+    """Read a card that the pipeline wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        Keys that it must have, those of objects in it after a point.
+    sealed
+        Whether it must have its checksum, as networks' cards do; those of the baselines have none.
+
+    Raises
+    ------
+    DamagedError
+        It is damaged, lacks a key, or is without its checksum.
+    """
+    try:
+        card = parsed(read_regular(path, MOST_BYTES))
+        card = unsealed(card, SEAL) if sealed or SEAL in card else card
+        checked(card)
+        if absent := lacking(card, needed):
+            raise ValueError(f"it has no {', '.join(absent)}")
+    except (OSError, ValueError) as error:
+        raise DamagedError(path, error) from error
+    return card
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """What a card says, of which nothing but its form is known to be right.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON object, or one that JSON's readers do not all take for the same.
+    """
+    try:
+        card = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("its card is nested too deeply") from None
+    if not isinstance(card, dict):
+        raise ValueError("its card is no JSON object")
+    level, depth = [card], 1
+    while level := [inner for outer in level for inner in _inside(outer)]:
+        depth += 1
+        if depth > MOST_NESTED:
+            raise ValueError("its card is nested too deeply")
+    return card
+
+
+def checked(card: Mapping[str, Any]) -> None:
+    """Compare a card with its schema, and with itself.
+
+    Raises
+    ------
+    ValueError
+        What is wrong, in words.
+    """
+    check(card, _schema())
+    rate, usual = card.get("sampling_rate_hz"), card.get("usual", {})
+    if rate is not None and abs(rate * EPOCH_S - round(rate * EPOCH_S)) > 1e-6:
+        raise ValueError(f"key sampling_rate_hz: {rate:g} Hz gives no whole number of samples in {EPOCH_S} s")
+    if rate is not None and usual.get("rate_hz", rate) != rate:
+        raise ValueError(f"key usual.rate_hz: {usual['rate_hz']:g} Hz, where sampling_rate_hz is {rate:g} Hz")
+    for name, (low, high) in usual.get("bands_hz", {}).items():
+        if low >= high:
+            raise ValueError(f"key usual.bands_hz: {quoted(name)} begins at {low:g} Hz and ends at {high:g} Hz")
+
+
+def lacking(card: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """Those of some keys that a card that was `checked` does not have; keys of objects in it stand after a point."""
+
+    def has(inside: Mapping[str, Any], key: str) -> bool:
+        outer, _, inner = key.partition(".")
+        return outer in inside and (not inner or has(inside[outer], inner))
+
+    return [key for key in keys if not has(card, key)]
+
+
 def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: int, use: str, also: str) -> str:
     """A card for people, in Markdown, of the networks of a cross-validation.
 
@@ -141,6 +249,34 @@ def model_card(card: Mapping[str, Any], metrics: Mapping[str, Any], *, n_folds: 
         also=also,
         **{key: card[key] for key in FROM_CARD},
     )
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    card, experiment = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (SCHEMA, EXPERIMENT))
+    # A run has one seed of them; and to find that all are different takes for ever with hostile ones.
+    its = {key: values for key, values in experiment["properties"].items() if key != "seeds"}
+    card["properties"]["experiment"]["properties"] = its
+    return card
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, no key of which stands in it twice: of two values readers differ in which they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"it has {quoted(twice)} twice")
+    return found
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number that JSON has")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _architecture(experiment: Mapping[str, Any]) -> str:

@@ -1,24 +1,34 @@
 """A trained network as files: weights as safetensors, and a card in JSON that says how it came about.
 
-Nothing here unpickles: a file of weights that somebody passed on can hold numbers, and no code.
+Nothing here unpickles: a file of weights that somebody passed on can hold numbers, and no code. Nor is a card believed
+that was passed on with it: what it says is compared with a schema, and the size of the network that it describes with
+that of the weights, before anything is made.
 """
 
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.errors import LONGEST, DamagedError, HypnolensError, one_line, quoted
 from hypnolens.io.about import check_about
-from hypnolens.io.checksums import sealed, sha256, unsealed
+from hypnolens.io.checksums import sealed, sha256
+from hypnolens.io.names import number_in
+from hypnolens.io.regular import NO_FILE, check_size, read_regular
+from hypnolens.network import model as own
+from hypnolens.network.cards import MOST_BYTES as MOST_CARD
+from hypnolens.network.cards import checked, lacking, parsed, read_card
 from hypnolens.network.devices import pick_device
-from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
+from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, cell_geometry, n_parameters
 
 SHIPPED = Path(__file__).parents[1] / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use.safetensors"
 """The network that comes with hypnolens, for trials: fold 0 of `demo`, made by ``make model``."""
@@ -29,17 +39,32 @@ OWN = "se-resnet-bilstm"
 FORMAT = 1
 """Of weights and card. A reader refuses what is newer than it knows."""
 
+BUILT = ("experiment", "sampling_rate_hz")
+"""What the card of any network says: from it the network is built again."""
+
 NEEDED = ("name", "caution", "usual", "weights_sha256", "experiment", "sampling_rate_hz")
 """What the card of a network that stages nights says."""
 
 ALIKE = ("normalisation", "across_gaps", "window", "model")
 """Keys of an experiment by which a network sees a night; networks that stage together must not differ in them."""
 
+MOST_WEIGHTS = 1 << 30
+"""Bytes of a network: the paper's has 0.05 of them, and one of twice its width 0.15."""
+
+MOST_BESIDE = 1 << 20
+"""Bytes of a file of weights beside its numbers: their names and places."""
+
+OTHER = "the weights are of another network than the card says"
+
 MOST_PACKED = 20
 """Times its own size to which an archive's networks may unpack. Weights give way by a tenth, a card to a tenth."""
 
 UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 """What reading an archive raises that is damaged, encrypted, or packed in a way that Python does not know."""
+
+
+Read = Callable[[int], bytes]
+"""Reads a file whole, unless it has more bytes than are given: then a `ValueError`."""
 
 
 @dataclass(frozen=True)
@@ -69,23 +94,9 @@ def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path:
     path.write_text(json.dumps(sealed(card, "card_sha256"), indent=2) + "\n", encoding="utf-8")
 
 
-def read_card(path: Path) -> dict[str, Any]:
-    """Read a card of `write_model`.
-
-    Raises
-    ------
-    DamagedError
-        It is damaged, or without its checksum.
-    """
-    try:
-        return unsealed(_card(path.read_bytes()), "card_sha256")
-    except (OSError, ValueError, RecursionError) as error:
-        raise DamagedError(path, error) from error
-
-
 def read_model(weights: Path, card: Path, wanted: Mapping[str, Any] | None = None) -> SEResNetBiLSTM:
     """Read hypnolens's own network, see `read_network`."""
-    return read_network(weights, card, build, wanted)
+    return read_network(weights, card, own.build, wanted)
 
 
 def weights_of(card: Path) -> dict[str, str]:
@@ -121,9 +132,39 @@ def read_network(
     made = read_card(card)
     check_about(card, made, wanted or {})
     try:
-        return _network(weights.read_bytes(), made, build)
+        return _network(partial(read_regular, weights), made, build)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DamagedError(weights, error) from error
+
+
+def read_weights(weights: Path, card: Mapping[str, Any]) -> bytes:
+    """The file of weights of hypnolens's own network, which its card, already read, describes.
+
+    Raises
+    ------
+    DamagedError
+        It is damaged, or of another network.
+    """
+    try:
+        return _weights(partial(read_regular, weights), card, _sketch(card, own.build)[1])
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DamagedError(weights, error) from error
+
+
+def untrained(card: Path) -> SEResNetBiLSTM:
+    """The network that a card of the pipeline's describes, freshly initialised.
+
+    Raises
+    ------
+    DamagedError
+        The card is damaged, or describes no network of hypnolens's own kind.
+    """
+    made = read_card(card, needed=BUILT)
+    try:
+        _sketch(made, own.build)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DamagedError(card, error) from error
+    return own.build(made["experiment"], made["sampling_rate_hz"])
 
 
 def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
@@ -145,9 +186,14 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
     """
     path = SHIPPED if path is None else path
     try:
-        files = _in_archive(path) if path.suffix == ".zip" and path.is_file() else _in_folder(path)
+        with _opened(path) as files:
+            return _load(path, files, ensemble=ensemble)
     except UNREADABLE as error:
-        raise HypnolensError(f"{path}: cannot be read ({error}); give a whole release archive") from error
+        reason = getattr(error, "strerror", None) or error
+        raise HypnolensError(f"{path}: cannot be read ({reason}); give a whole release archive") from error
+
+
+def _load(path: Path, files: Mapping[str, tuple[Read, Read]], *, ensemble: bool) -> list[Scorer]:
     if not files:
         raise HypnolensError(
             f"{path}: no model there; give a folder with model.safetensors and model.json (or with fold-*/ of these), "
@@ -165,82 +211,128 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
     return scorers
 
 
-def _scorer(source: str, weights: bytes, card: bytes) -> Scorer:
+def _scorer(source: str, weights: Read, card: Read) -> Scorer:
     try:
-        made = _card(card)
-        if made.get("format", FORMAT) > FORMAT:
-            maker = f"hypnolens {made['hypnolens']}" if "hypnolens" in made else "a newer hypnolens"
+        made = parsed(card(MOST_CARD))
+        version = made.get("format", FORMAT)
+        if isinstance(version, int) and version > FORMAT:
+            maker = f"hypnolens {quoted(str(made['hypnolens']))[1:-1]}" if "hypnolens" in made else "a newer hypnolens"
             raise HypnolensError(f"{source}: made by {maker}, in a form that this one does not know; update hypnolens")
+        checked(made)
         experiment = made.get("experiment", {})
         if (model := experiment.get("model", OWN)) != OWN:
             raise HypnolensError(f"{source}: a network of kind '{model}'; only {OWN} can score nights")
-        absent = [key for key in NEEDED if key not in made] or [key for key in ALIKE if key not in experiment]
-        if absent := absent or [key for key in ("channels", "rate_hz", "recordings") if key not in made["usual"]]:
+        absent = lacking(made, NEEDED) or lacking(experiment, ALIKE)
+        if absent := absent or lacking(made["usual"], ("channels", "rate_hz", "recordings")):
             raise HypnolensError(f"{source}: its card has no {', '.join(absent)}; train it with this hypnolens")
-        return Scorer(_network(weights, made, build), made, source)
+        return Scorer(_network(weights, made, own.build), made, source)
     except HypnolensError:
         raise
-    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = one_line(str(error))[:LONGEST] or type(error).__name__
         raise HypnolensError(f"{source}: damaged ({reason}); fetch or train it again") from error
 
 
-def _in_folder(path: Path) -> dict[str, tuple[bytes, bytes]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[dict[str, tuple[Read, Read]]]:
+    """Weights and cards by name, to be read while a block runs."""
+    if path.suffix == ".zip" and path.is_file():
+        with zipfile.ZipFile(path) as archive:
+            yield _in_archive(path, archive)
+    else:
+        yield _in_folder(path)
+
+
+def _in_folder(path: Path) -> dict[str, tuple[Read, Read]]:
     """Weights and cards by name: of a file, of a folder, or of its folders of folds in the order of their numbers."""
     if path.suffix == ".safetensors":
-        own = path.with_suffix(".json")
-        weights = [(path, own if own.is_file() else path.with_name("model.json"))]
+        beside = path.with_suffix(".json")
+        weights = [(path, beside if beside.exists() else path.with_name("model.json"))]
     elif (path / "model.safetensors").exists():
         weights = [(path / "model.safetensors", path / "model.json")]
     else:
-        folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(file.parent.name))
+        folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(path, file.parent.name))
         weights = [(file, file.with_name("model.json")) for file in folds]
-    for file, card in weights:
-        if not file.is_file() or not card.is_file():
-            raise HypnolensError(f"{card if file.is_file() else file}: there is no such file; weights need their card")
-    return {str(file): (file.read_bytes(), card.read_bytes()) for file, card in weights}
+    for file in (file for pair in weights for file in pair if not file.is_file()):
+        what = NO_FILE if file.exists() else "there is no such file"
+        raise HypnolensError(f"{file}: {what}; weights need their card")
+    return {str(file): (partial(read_regular, file), partial(read_regular, card)) for file, card in weights}
 
 
-def _in_archive(path: Path) -> dict[str, tuple[bytes, bytes]]:
+def _in_archive(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[Read, Read]]:
     """The same of a release; nothing is written anywhere, so that no name in it can lead out of a folder."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in map(PurePosixPath, archive.namelist()) if name.name == "model.safetensors"]
-        names.sort(key=lambda name: _number(name.parent.name))
-        pairs = {name: [archive.getinfo(str(file)) for file in (name, name.with_name("model.json"))] for name in names}
-        if sum(entry.file_size for pair in pairs.values() for entry in pair) > MOST_PACKED * path.stat().st_size:
-            raise HypnolensError(f"{path}: no release unpacks to {MOST_PACKED} times its size; give a whole one")
-        return {f"{path}/{name}": (_entry(archive, pair[0]), _entry(archive, pair[1])) for name, pair in pairs.items()}
+    names = [name for name in map(PurePosixPath, archive.namelist()) if name.name == "model.safetensors"]
+    for name in (str(name) for name in names if len(str(name)) > LONGEST):
+        raise HypnolensError(f"{path}: no release has names of {len(name):,} characters, as {quoted(name)}")
+    names.sort(key=lambda name: _number(path, name.parent.name))
+    pairs = {name: [archive.getinfo(str(file)) for file in (name, name.with_name("model.json"))] for name in names}
+    if sum(entry.file_size for pair in pairs.values() for entry in pair) > MOST_PACKED * path.stat().st_size:
+        raise HypnolensError(f"{path}: no release unpacks to {MOST_PACKED} times its size; give a whole one")
+    return {
+        f"{path}/{name}": (partial(_entry, archive, pair[0]), partial(_entry, archive, pair[1]))
+        for name, pair in pairs.items()
+    }
 
 
-def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
     """The bytes of an entry, and no more of them than it says that it has."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack all that they are given
         raise NotImplementedError("packed in a way that releases are not")
+    check_size(entry.file_size, most)
     with archive.open(entry) as file:
         return file.read(entry.file_size)
 
 
 def _network(
-    weights: bytes, card: Mapping[str, Any], build: Callable[[Mapping[str, Any], float], AnyNetwork]
+    weights: Read, card: Mapping[str, Any], build: Callable[[Mapping[str, Any], float], AnyNetwork]
 ) -> AnyNetwork:
-    if "weights_sha256" in card and sha256(weights) != card["weights_sha256"]:
-        raise ValueError("the SHA-256 of the weights is not the one in the card")
-    model = build(card["experiment"], card["sampling_rate_hz"])
-    tensors = load(weights)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:  # of many lines, the first of which says nothing
-        raise ValueError("the weights are of another network than the card says") from error
+    """The network of a card that was `checked`, with weights that are its own.
+
+    Of hypnolens's own kind a card can describe any size, so that at first only the shapes are made. Published networks
+    are as large as they are.
+    """
+    model, size = _sketch(card, build)
+    wanted = model.state_dict()
+    tensors = load(_weights(weights, card, size))
+    if _shapes(tensors) != _shapes(wanted):
+        raise ValueError(OTHER)
+    if odd := sorted(name for name, tensor in tensors.items() if not tensor.isfinite().all()):
+        raise ValueError(f"{quoted(odd[0])} holds values that are not finite, as after a training that diverged")
+    if any(tensor.is_meta for tensor in wanted.values()):
+        model = model.to_empty(device="cpu")
+    model.load_state_dict(tensors)
     return model.to(pick_device()).eval()
 
 
-def _card(text: bytes) -> dict[str, Any]:
-    card = json.loads(text.decode("utf-8"))
-    if not isinstance(card, dict):
-        raise ValueError("its card is no JSON object")
-    return card
+def _sketch(card: Mapping[str, Any], build: Callable[[Mapping[str, Any], float], AnyNetwork]) -> tuple[AnyNetwork, int]:
+    """The network of a card, and its bytes; one of hypnolens's own kind has shapes and nothing else."""
+    with torch.device("meta" if build is own.build else "cpu"):
+        model = build(card["experiment"], card["sampling_rate_hz"])
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    if size > MOST_WEIGHTS:
+        raise ValueError(f"its card describes a network of {size:,} bytes, of which there are {MOST_WEIGHTS:,} at most")
+    return model, size
 
 
-def _number(folder: str) -> tuple[int, str]:
-    digits = folder.rpartition("-")[2]
-    return (int(digits) if digits.isdigit() else -1, folder)
+def _weights(weights: Read, card: Mapping[str, Any], size: int) -> bytes:
+    """A file of weights, of about the size that they have in memory, and that its card means."""
+    content = weights(size + MOST_BESIDE)
+    if "weights_sha256" in card and sha256(content) != card["weights_sha256"]:
+        raise ValueError("the SHA-256 of the weights is not the one in the card")
+    if len(content) < size:
+        raise ValueError(f"{OTHER}: {len(content):,} bytes in place of {size:,}")
+    return content
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+
+
+def _number(path: Path, folder: str) -> tuple[int, str]:
+    """By what the network in a folder is sorted: its fold; those of no fold come first."""
+    if not folder.startswith("fold-"):
+        return -1, folder
+    try:
+        return number_in(folder.removeprefix("fold-")), folder
+    except ValueError as error:
+        raise HypnolensError(f"{path}: {quoted(folder)} is no folder of a fold ({error}); call it fold-0, …") from error

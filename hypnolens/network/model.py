@@ -213,6 +213,8 @@ class SEResNetBiLSTM(Network):
 
     def _initialise(self) -> None:
         """He initialisation; the last norm of a block starts at zero, so that the block begins as its shortcut."""
+        if self.stem[0].weight.is_meta:  # shapes alone, of whose initial values torch would load its compiler to know
+            return
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -17,18 +17,25 @@ import json
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.errors import HypnolensError
 from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
 from hypnolens.evaluation.predictions import codes, read_predictions
 from hypnolens.io.about import check_about
 from hypnolens.io.checksums import sha256
 from hypnolens.io.tables import checked_table, read_json, read_rows
-from hypnolens.network.cards import model_card
-from hypnolens.network.files import SHIPPED, read_card
+from hypnolens.network.cards import FROM_CARD, lacking, model_card, read_card
+from hypnolens.network.files import SHIPPED, UNREADABLE, load_models, read_weights
 from hypnolens.stages import STAGES
+
+RELEASED = (
+    *FROM_CARD, "name", "fold", "experiment_name", "experiment.normalisation", "sampling_rate_hz", "weights_sha256",
+    "made.commit", "recordings", "usual", "training.subjects", "training.passes", "training.kept_pass",
+    "training.channels", "training.licence", "training.citation",
+)  # fmt: skip
+"""What the card of a network must say to be released: of that, the card for people is made."""
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Time of every entry, so that the same files give the same bytes: the first that the format knows."""
@@ -93,14 +100,14 @@ def write_release(
     project
         Files of hypnolens to add, under their names from ``root``.
     """
-    read = [read_card(card) for card in cards]
+    read = [read_card(card, needed=RELEASED) for card in cards]
     whole = read_json(metrics)
     shared = read[0]["kind"] in OPEN
     content: dict[str, bytes] = {}
     run = {key: read[0][key] for key in ("dataset", "experiment_name")}
     for number, (model, path_of_card, card, its) in enumerate(zip(models, cards, read, predictions, strict=True)):
         check_about(path_of_card, card, {**run, "fold": number})
-        content[f"fold-{number}/model.safetensors"] = _weights(model, card)
+        content[f"fold-{number}/model.safetensors"] = read_weights(model, card)
         about = {**run, "fold": number, "weights_sha256": card["weights_sha256"]}
         found = {"metrics": _scores(its, about), "metrics_of_all_folds": {key: whole[key] for key in SUMMARY}}
         content[f"fold-{number}/model.json"] = _json({**_anonymous(card), **found})
@@ -126,25 +133,25 @@ def ship(release: Path, folder: Path) -> None:
     Raises
     ------
     HypnolensError
-        The networks saw real nights: those are for their maker to publish, not for this package.
+        The networks saw real nights: those are for their maker to publish, not for this package. Or it is damaged.
     """
-    with zipfile.ZipFile(release) as archive:
-        content = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-    card, metrics = (json.loads(content[name]) for name in ("fold-0/model.json", "metrics.json"))
+    first = load_models(release, ensemble=False)[0]  # which refuses what cannot be used
+    card, shipped = dict(first.card), folder / SHIPPED.name
+    if absent := lacking(card, RELEASED):
+        raise HypnolensError(f"{release}: its card has no {', '.join(absent)}; make the release again")
     if card["kind"] != "simulate":
         raise HypnolensError(f"{release}: trained on {card['dataset']}, not on simulated nights; not shipped")
-    shipped = folder / SHIPPED.name
-    shipped.write_bytes(content["fold-0/model.safetensors"])
+    name = PurePosixPath(first.source.removeprefix(f"{release}/"))
+    try:
+        with zipfile.ZipFile(release) as archive:
+            weights, metrics = (archive.read(str(file)) for file in (name, name.parents[1] / "metrics.json"))
+        whole = json.loads(metrics)
+        said = model_card(card, whole, n_folds=whole["n_folds"], use=USE_SHIPPED, also=BESIDE_SHIPPED)
+    except (*UNREADABLE, TypeError, ValueError, RecursionError) as error:
+        raise HypnolensError(f"{release}: its metrics.json is damaged ({error!r}); make the release again") from error
+    shipped.write_bytes(weights)
     shipped.with_suffix(".json").write_bytes(_json(card))
-    said = model_card(card, metrics, n_folds=metrics["n_folds"], use=USE_SHIPPED, also=BESIDE_SHIPPED)
     shipped.with_suffix(".md").write_text(said, encoding="utf-8")
-
-
-def _weights(path: Path, card: Mapping[str, Any]) -> bytes:
-    content = path.read_bytes()
-    if sha256(content) != card["weights_sha256"]:
-        raise DamagedError(path, "its SHA-256 is not the one in the card")
-    return content
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

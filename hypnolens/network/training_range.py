@@ -92,7 +92,8 @@ def night_levels(
         for name, (low, high) in bands_hz.items()
         if high <= rate / 2
     }
-    total = np.sum(list(power.values()), axis=0)
+    # Above zero, as the bands of a card may hold no frequency.
+    total = np.maximum(np.sum(list(power.values()), axis=0), np.finfo(float).tiny)
     shares = {name: float(np.median(np.log10(np.maximum(own / total, 1e-9)))) for name, own in power.items()}
     return {"amplitude": float(np.median(np.log10(spread[alive]))), **shares}
 
@@ -126,11 +127,11 @@ def out_of_range(
     signal = signal[signal.std(axis=1) >= FLAT_UV]
     if len(signal) == 0:
         return [*found, f"nothing of the signal is left at the {rate:g} Hz of the model"]
-    n = usual["recordings"]
+    n = max(usual["recordings"], 1)
     rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
     bands_hz = usual.get("bands_hz", CARDS_BEFORE_HZ)
     for name, value in night_levels(signal[rows], rate, bands_hz).items():
-        if name not in usual or (name != "amplitude" and bands_hz[name][1] > file_rate / 2):
+        if name not in usual or name not in SPREAD or (name != "amplitude" and bands_hz[name][1] > file_rate / 2):
             continue
         its = usual[name]
         # Of one more night, given the mean of n and what is believed of the spread.

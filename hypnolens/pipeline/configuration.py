@@ -5,7 +5,6 @@ Imported by the Snakefile, so it needs only what Snakemake itself brings.
 
 import difflib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,21 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, TypeChecker, ValidationError, validators
+from jsonschema import ValidationError
 
 from hypnolens.errors import ConfigurationError
-
-
-def _number(_checker: TypeChecker, value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-# JSON counts 8.0 among the integers, which no width or seed is; and YAML knows numbers that are none.
-TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
-    {"integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool), "number": _number}
-)
-Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
-
+from hypnolens.io.schemas import Validator, allowed
 
 ARCHITECTURE = {
     "width", "se", "dropout", "feature_norm", "context", "lstm_layers", "lstm_hidden", "lstm_dropout", "head",
@@ -260,15 +248,9 @@ def _words(error: ValidationError) -> str:
             return f"unknown key '{extra}'{_nearest(extra, known)}; allowed are {', '.join(known)}"
         case "required":
             absent = [key for key in schema["required"] if key not in value]
-            return f"key '{absent[0]}' is missing; {_allowed(schema['properties'].get(absent[0], {}))}"
+            return f"key '{absent[0]}' is missing; {allowed(schema['properties'].get(absent[0], {}))}"
         case _:
-            return f"value {value!r} is not allowed; {_allowed(schema)}"
-
-
-def _allowed(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return f"allowed are {', '.join(map(str, schema['enum']))}"
-    return f"allowed: {schema.get('description', schema.get('type', 'see config/README.md'))}"
+            return f"value {value!r} is not allowed; {allowed(schema)}"
 
 
 def _known(name: str, known: Mapping[str, Any], where: str) -> None:

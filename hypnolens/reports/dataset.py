@@ -11,6 +11,7 @@ from hypnolens.datasets.origins import ORIGINS
 from hypnolens.evaluation.tables import OVERALL, score_table, stage_table
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json, read_rows
+from hypnolens.network.cards import read_card
 from hypnolens.pipeline.jobs import by_run
 from hypnolens.plots.catalogue import FIGURES
 from hypnolens.reports.pages import anchor, note, show_figure, show_heading, show_table
@@ -24,6 +25,9 @@ TOOK = (
     "second end before memory and CPU time can be seen. A line a fold is in `fold_costs.tsv`."
 )
 """What the columns of the last section mean."""
+
+SHOWN = ("experiment", "made.processor", "made.platform")
+"""What is shown of the card of a run, whatever made it."""
 
 
 class Page:
@@ -48,7 +52,8 @@ class Page:
         self.dataset, self.shown, self.names, self.options = dataset, experiments, list(runs), options
         self.results, self.reports = Path("results") / dataset, Path("reports") / dataset
         self.metrics = {name: read_json(self.results / name / "metrics.json") for name in self.names}
-        self.cards = {name: read_json(self.results / name / "fold-0" / "model.json") for name in self.names}
+        cards = {name: self.results / name / "fold-0" / "model.json" for name in self.names}
+        self.cards = {name: read_card(path, needed=SHOWN, sealed=False) for name, path in cards.items()}
         self.trained = [name for name, card in self.cards.items() if "cell_step" in card]
 
     def show(self) -> None:

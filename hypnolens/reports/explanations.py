@@ -10,6 +10,7 @@ from IPython.display import Markdown, display
 from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import read_json
+from hypnolens.network.cards import read_card
 from hypnolens.plots.catalogue import FIGURES
 from hypnolens.reports.pages import note, show_figure, show_heading, show_table
 from hypnolens.stages import CODE
@@ -43,7 +44,8 @@ class Page:
         self.reports = Path("reports") / dataset / experiment
         tables = sorted((self.reports / "explanations" / "tables").glob("*.tsv"))
         self.tables = {path.stem: _read(path) for path in tables}
-        self.card = read_json(Path("results") / dataset / experiment / "fold-0" / "model.json")
+        path = Path("results") / dataset / experiment / "fold-0" / "model.json"
+        self.card = read_card(path, needed=("experiment", "sampling_rate_hz", "cell_step", "cell_field"))
         rate = self.card["sampling_rate_hz"]
         self.step_s, self.field_s = self.card["cell_step"] / rate, self.card["cell_field"] / rate
         self.metrics = read_json(Path("results") / dataset / experiment / "metrics.json")

@@ -9,6 +9,7 @@ from IPython.display import Markdown, display
 
 from hypnolens.io.frames import read_texts
 from hypnolens.io.tables import read_json
+from hypnolens.network.cards import read_card
 from hypnolens.reports.pages import anchor, note, show_figure, show_heading, show_table
 from hypnolens.reports.paper_tables import Study
 
@@ -264,7 +265,10 @@ def sentences(dataset: Mapping[str, Any], card: Mapping[str, Any], study: Study)
 
 def _card(study: Study) -> dict[str, Any]:
     """Card of the main family's first run, fold 0."""
-    return read_json(Path("results") / study.name / study.runs[study.main][0] / "fold-0" / "model.json")
+    path = Path("results") / study.name / study.runs[study.main][0] / "fold-0" / "model.json"
+    options = study.options[study.main]
+    needed = ["experiment", *(f"experiment.{key}" for key in options), "made", "recordings", "sampling_rate_hz"]
+    return read_card(path, needed=[*needed, *["n_parameters"] * ("width" in options)], sealed=False)
 
 
 def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     Raises
     ------
     RecordingError
-        No epoch of any channel carries an EEG.
+        No epoch of any channel carries an EEG, or a network gives values that are not finite.
     """
     rate = float(scorers[0].card["sampling_rate_hz"])
     places = places_of_epochs(night.signals.shape[1], night.rate, night.first_s)
@@ -73,8 +73,9 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         if good.any():
             epochs = seen(epochs_of(night, one, good, rate), scorers[0])
             for scorer in scorers:
+                across = scorer.card["experiment"]["across_gaps"]
                 total[good] += probabilities(
-                    scorer.network, epochs, across_gaps=scorer.card["experiment"]["across_gaps"], precision=precision
+                    scorer.network, epochs, across_gaps=across, precision=precision, name=scorer.source
                 )
     with np.errstate(invalid="ignore"):
         probability = (total / total.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -24,7 +24,7 @@ WANTED = [Requirement(line) for line in PROJECT["dependencies"]] + [
     Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines
 ]
 
-NAMES = {"sklearn": "scikit-learn"}
+NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 NOT_IMPORTED = {
     "pyarrow": r"_parquet\(",  # pandas reads and writes these tables by it
     "ipykernel": r"papermill\.execute_notebook\(",  # notebooks run in its kernel

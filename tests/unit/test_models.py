@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
-from hypnolens.errors import HypnolensError
+from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.network import files
-from hypnolens.network.cards import DEMO, RESEARCH, card_of
-from hypnolens.network.files import SHIPPED, load_models, read_model, write_model
+from hypnolens.network.cards import DEMO, RESEARCH, card_of, read_card
+from hypnolens.network.files import SHIPPED, load_models, read_model, read_weights, write_model
 from hypnolens.network.model import build
 from hypnolens.network.training_range import training_range_of
 from tests.conftest import make_epochs
@@ -158,6 +160,133 @@ def test_a_card_that_cannot_be_used_is_refused_with_the_reason(tmp_path, change,
     change(tmp_path)
     with pytest.raises(HypnolensError, match=words):
         load_models(tmp_path, ensemble=False)
+
+
+def _weights(folder, change):
+    """Replace weights by others that the card knows."""
+    tensors = load((folder / "model.safetensors").read_bytes())
+    change(tensors)
+    content = save(tensors)
+    (folder / "model.safetensors").write_bytes(content)
+    _changed(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda tensors: tensors["head.0.bias"].fill_(float("nan")), "'head.0.bias' holds values that are not finite"),
+        (lambda tensors: tensors["head.0.bias"].fill_(float("inf")), "not finite"),
+        (lambda tensors: tensors.update({"head.0.bias": tensors["head.0.bias"].half()}), "of another network"),
+        (lambda tensors: tensors.update({"head.0.bias": tensors["head.0.bias"][None]}), "of another network"),
+        (lambda tensors: tensors.update(more=torch.zeros(1)), "of another network"),
+        (lambda tensors: tensors.pop("head.0.bias"), "of another network"),
+    ],
+)
+def test_weights_that_are_no_numbers_or_not_of_the_card_are_refused(tmp_path, change, words):
+    saved(tmp_path)
+    _weights(tmp_path, change)
+    with pytest.raises(HypnolensError, match=words):
+        load_models(tmp_path, ensemble=False)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('{"experiment": NaN}', "NaN is no number"),
+        ('{"fold": 1, "fold": 2}', "'fold' twice"),
+        ('{"fold": ' + "9" * 5000 + "}", "4300"),
+        ('{"fold": ' + "[" * 50 + "]" * 50 + "}", "nested too deeply"),
+        ('{"fold": "1"}', "key fold is '1'; allowed: a whole number"),
+        ('{"caution": "\\u001b[2J"}', r"key caution is '\\x1b\[2J'; allowed: a text"),
+        ('{"experiment": {"width": 1e999}}', "key experiment.width is inf; .*from 1 to 1024"),
+        ('{"experiment": {"lstm_layers": 1' + "0" * 30 + "}}", "key experiment.lstm_layers is 10+; .*from 1 to 16"),
+        ('{"sampling_rate_hz": 99.99}', "no whole number of samples"),
+        ('{"sampling_rate_hz": 100, "usual": {"rate_hz": 50}}', "usual.rate_hz: 50 Hz, where .* is 100 Hz"),
+        ('{"usual": {"bands_hz": {"delta": [4, 1]}}}', "'delta' begins at 4 Hz and ends at 1 Hz"),
+        (" " * 5_000_000 + "{}", "5,000,002 bytes, of which there are 4,194,304 at most"),
+    ],
+)
+def test_what_a_card_cannot_say_is_refused_with_what_it_may_say(tmp_path, text, words):
+    saved(tmp_path)
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(HypnolensError, match=words):
+        load_models(tmp_path, ensemble=False)
+    with pytest.raises(DamagedError):
+        read_card(tmp_path / "model.json", sealed=False)
+
+
+def test_a_card_may_say_more_than_is_known(tmp_path):
+    saved(tmp_path)
+    _changed(tmp_path, colour="blue", experiment={**EXPERIMENT, "gears": [3, {"x": None}]})
+    assert load_models(tmp_path, ensemble=False)[0].card["colour"] == "blue"
+
+
+def test_a_card_describes_no_network_larger_than_there_are(tmp_path):
+    saved(tmp_path)
+    _changed(tmp_path, experiment={**EXPERIMENT, "width": 1024, "lstm_hidden": 8192, "head_hidden": [65536] * 16})
+    with pytest.raises(HypnolensError, match="describes a network of .* bytes, of which there are 1,073,741,824"):
+        load_models(tmp_path, ensemble=False)
+
+
+def test_weights_larger_than_their_network_are_not_read(tmp_path):
+    network = saved(tmp_path)
+    with (tmp_path / "model.safetensors").open("r+b") as file:
+        file.truncate(200 * 10**9)  # a hole
+    most = 2**20 + sum(tensor.nbytes for tensor in network.state_dict().values())
+    words = f"it has 200,000,000,000 bytes, of which there are {most:,} at most"
+    with pytest.raises(HypnolensError, match=words):
+        load_models(tmp_path, ensemble=False)
+    with pytest.raises(DamagedError, match=words):
+        read_model(tmp_path / "model.safetensors", tmp_path / "model.json")
+    with pytest.raises(DamagedError, match=words):
+        read_weights(tmp_path / "model.safetensors", read_card(tmp_path / "model.json"))
+
+
+NO_FILES = {
+    "a pipe": os.mkfifo, "a folder": os.mkdir, "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a loop": lambda path: path.symlink_to(path),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_is_not_waited_for(tmp_path, kind, name):
+    saved(tmp_path / "fold-0")
+    path = tmp_path / "fold-0" / name
+    path.unlink()
+    NO_FILES[kind](path)
+    for given in (tmp_path, tmp_path / "fold-0", tmp_path / "fold-0" / "model.safetensors"):
+        with pytest.raises(HypnolensError):
+            load_models(given, ensemble=False)
+    with pytest.raises(DamagedError):
+        read_model(tmp_path / "fold-0" / "model.safetensors", tmp_path / "fold-0" / "model.json")
+
+
+NO_FOLDS = ["fold-²", "fold-٣", "fold-0-old", "fold-", "fold--1", "fold-" + "9" * 200, "fold-1\n"]
+
+
+@pytest.mark.parametrize("name", NO_FOLDS)
+def test_a_folder_of_no_fold_is_named(tmp_path, name):
+    saved(tmp_path / "r" / "fold-0")
+    saved(tmp_path / "r" / name)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        for file in sorted((tmp_path / "r").glob("fold-*/*")):
+            archive.write(file, f"d-e/{file.relative_to(tmp_path / 'r')}")
+    for path in (tmp_path / "r", tmp_path / "r.zip"):
+        with pytest.raises(HypnolensError, match="is no folder of a fold .*; call it fold-0") as found:
+            load_models(path, ensemble=False)
+        assert str(found.value).isprintable()
+
+
+@pytest.mark.parametrize("folder", ["fold-" + "9" * 5000, "a" * 50_000])
+def test_folders_in_an_archive_with_thousands_of_letters_or_digits_are_refused(tmp_path, folder):
+    saved(tmp_path)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        for file in ("model.safetensors", "model.json"):
+            archive.write(tmp_path / file, f"{folder}/{file}")
+    with pytest.raises(HypnolensError, match="no release has names of") as found:
+        load_models(tmp_path / "r.zip", ensemble=False)
+    assert len(str(found.value)) < 1000
 
 
 def _zipped(folder, name):

@@ -58,7 +58,7 @@ def test_every_script_is_run_by_a_rule():
 
 COMES_WITH = {
     "IPython": "ipykernel", "nbformat": "nbconvert", "sklearn": "scikit-learn", "traitlets": "ipykernel",
-    "zmq": "ipykernel",
+    "yaml": "pyyaml", "zmq": "ipykernel",
 }  # fmt: skip
 
 

@@ -63,6 +63,22 @@ def test_each_epoch_gets_the_stage_of_its_own_signal():
     assert np.allclose(scored.probability.sum(axis=1), 1)
 
 
+class Unsure(Loudness):
+    """Gives what is no number where the signal is loud."""
+
+    def classify(self, windows):
+        loud = windows[:, windows.shape[1] // 2, 0]
+        return super().classify(windows).where((loud < 40)[:, None], torch.nan)
+
+
+def test_a_night_for_which_a_network_gives_no_numbers_is_refused_with_its_name_and_the_networks():
+    uv = np.array([10.0, 60.0, 10.0, 10.0])
+    assert np.isfinite(staged(night(pink(4, uv=uv)), scorer()).probability).all()
+    words = "^N: here gives values that are not finite .* in 1 of 4 epochs; take another network"
+    with pytest.raises(RecordingError, match=words):
+        staged(night(pink(4, uv=uv)), scorer(), scorer(Unsure))
+
+
 def test_a_signal_of_another_rate_gets_the_same_stages():
     uv = np.tile([10.0, 10.0, 60.0], 10)
     expected = staged(night(pink(30, uv=uv))).stage

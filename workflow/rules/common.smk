@@ -72,7 +72,7 @@ wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     experiment="[A-Za-z0-9_-]+",
     recording=r"[A-Za-z0-9._-]+",
-    fold=r"\d+",
+    fold="[0-9]{1,9}",
 
 
 def code_version(script, *more):
