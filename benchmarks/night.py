@@ -85,9 +85,7 @@ def untrained(folder: Path, width: int) -> Path:
     """The paper's network of some width, and its card."""
     experiment = {**configuration.load({}, ROOT).experiments["paper"], "width": width}
     card = card_of(
-        dataset="none",
-        experiment_name="untrained",
-        fold=0,
+        about={"dataset": "none", "experiment_name": "untrained", "fold": 0},
         experiment=experiment,
         rate=100.0,
         made=record(),

@@ -257,7 +257,7 @@ def test_a_flipped_bit_of_a_night_is_noticed(tmp_path):
 def predictions(tmp_path):
     path = tmp_path / "predictions.parquet"
     stages = ["W", "N1", "N2", "N3", "R"] * 100
-    write_parquet(make_predictions([(stage, stage, 0.9) for stage in stages]), path)
+    write_parquet(make_predictions([(stage, stage, 0.9) for stage in stages]), path, {"fold": 0})
     return path
 
 
@@ -286,7 +286,7 @@ def test_predictions_of_an_older_hypnolens_are_refused(predictions):
 
 def test_the_same_predictions_are_the_same_bytes_and_read_by_pandas(predictions, tmp_path):
     frame = read_predictions([predictions])
-    write_parquet(frame, tmp_path / "again.parquet")
+    write_parquet(frame, tmp_path / "again.parquet", {"fold": 0})
     assert (tmp_path / "again.parquet").read_bytes() == predictions.read_bytes()
     assert pd.read_parquet(predictions).equals(frame) and not frame.attrs
 

@@ -11,7 +11,7 @@ from hypnolens.errors import HypnolensError
 from hypnolens.evaluation.scores import evaluate
 from hypnolens.io.parquet import write_parquet
 from hypnolens.network.cards import model_card
-from hypnolens.network.files import SHIPPED, load_models
+from hypnolens.network.files import SHIPPED, load_models, weights_of
 from hypnolens.network.release import ship, write_release
 from hypnolens.stages import STAGES
 from tests.conftest import ROOT, make_predictions
@@ -26,7 +26,8 @@ def _release(folder, *, name="release.zip", origin=ORIGIN):
         weights.append(folder / f"fold-{fold}/model.safetensors")
         rows = [(stage, stage if place % 3 else "W", 0.8) for place, stage in enumerate(STAGES * 4)]
         frame = make_predictions(rows).assign(recording=f"R{fold}", subject=f"s{fold}").drop(columns="fold")
-        write_parquet(frame, folder / f"fold-{fold}/predictions.parquet")
+        about = {"dataset": "d", "experiment_name": "e", "fold": fold, **weights_of(cards[-1])}
+        write_parquet(frame, folder / f"fold-{fold}/predictions.parquet", about)
         predictions.append(folder / f"fold-{fold}/predictions.parquet")
     every = pd.concat([pd.read_parquet(path).assign(fold=fold) for fold, path in enumerate(predictions)])
     (folder / "metrics.json").write_text(json.dumps(evaluate(every, seed=0, protocol="clean")))
