@@ -166,6 +166,7 @@ def test_a_night_at_128_hz_in_records_of_10_s_gives_nearly_the_same_stages(tmp_p
     assert len(second) == 12 and (first["stage"] == second["stage"]).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_real_recordings_are_scored_in_one_command(data, tmp_path):
     nights = sorted((data / "real").glob("*-PSG.edf"))
     assert score(*nights, "--jobs", 2, out=tmp_path) == 0

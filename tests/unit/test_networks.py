@@ -44,6 +44,7 @@ def test_usleep_reads_a_window_and_gives_its_middle():
     assert given[[0, 3, 4]] == pytest.approx(alone, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_learns_by_the_same_engine(name, tmp_path):
     # Two stages that differ in loudness alone: a few passes lower the loss.

@@ -16,6 +16,8 @@ from hypnolens.network.model import cell_geometry
 from hypnolens.simulation.planted import RATE_HZ, SPINDLE_S, plant
 from hypnolens.stages import CODE, EPOCH_S
 
+pytestmark = pytest.mark.slow
+
 N2, W = CODE["N2"], CODE["W"]
 BASE = (SPINDLE_S + 1.0) / EPOCH_S
 """Rate at which a random place hits."""

@@ -102,6 +102,7 @@ def _macro_f1(model, tested):
     return float(scores(confusion_matrix(true, np.concatenate(predicted)))["macro_f1"])
 
 
+@pytest.mark.slow
 def test_both_protocols_train_alike_and_choosing_on_the_test_fold_never_lowers_its_score(tmp_path):
     # People differ in how loud they are, so that what suits one of them does not suit another.
     people = [
