@@ -16,6 +16,7 @@ from safetensors.torch import load, save
 
 from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.io.checksums import sealed, sha256, unsealed
+from hypnolens.io.kinds import FILE, FOLDER, instead, kind_of
 from hypnolens.network.devices import pick_device
 from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
 
@@ -129,12 +130,13 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
     """
     path = SHIPPED if path is None else path
     try:
-        files = _in_archive(path) if path.suffix == ".zip" and path.is_file() else _in_folder(path)
+        files = _in_archive(path) if path.suffix == ".zip" and kind_of(path) == FILE else _in_folder(path)
     except UNREADABLE as error:
         raise HypnolensError(f"{path}: cannot be read ({error}); give a whole release archive") from error
     if not files:
+        what = "no model there" + ("" if kind_of(path) == FOLDER else instead(path))
         raise HypnolensError(
-            f"{path}: no model there; give a folder with model.safetensors and model.json (or with fold-*/ of these), "
+            f"{path}: {what}; give a folder with model.safetensors and model.json (or with fold-*/ of these), "
             "a release archive (.zip), or a .safetensors file"
         )
     if ensemble and len(files) == 1:
@@ -180,8 +182,8 @@ def _in_folder(path: Path) -> dict[str, tuple[bytes, bytes]]:
         folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(file.parent.name))
         weights = [(file, file.with_name("model.json")) for file in folds]
     for file, card in weights:
-        if not file.is_file() or not card.is_file():
-            raise HypnolensError(f"{card if file.is_file() else file}: there is no such file; weights need their card")
+        if odd := [one for one in (file, card) if kind_of(one) != FILE]:
+            raise HypnolensError(f"{odd[0]}: there is no such file{instead(odd[0])}; weights need their card")
     return {str(file): (file.read_bytes(), card.read_bytes()) for file, card in weights}
 
 
