@@ -122,22 +122,22 @@ def write_progress(beside: Path, passes: Sequence[Mapping[str, float]], *, made:
         partial.replace(path)
 
 
-def hold_alive(folder: Path) -> BinaryIO | None:
-    """Say for as long as this process lives, and the file is held, that Snakemake works in a folder.
+_held: list[BinaryIO] = []
 
-    The system lets go of a lock when its process ends, however it does. `None`: this file system has no locks.
+
+def stay_alive(folder: Path) -> None:
+    """Say for as long as this process lives that Snakemake works in a folder, where its file system has locks.
+
+    The system lets go of a lock when its process ends, however it does.
     """
     path = folder / ALIVE
-    try:
+    with suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        file = path.open("ab+")
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.truncate(0)
-        file.write(platform.node().encode())
-        file.flush()
-    except OSError:
-        return None
-    return file
+        _held.append(path.open("ab+"))
+        fcntl.lockf(_held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _held[-1].truncate(0)
+        _held[-1].write(platform.node().encode())
+        _held[-1].flush()
 
 
 def is_alive(folder: Path) -> bool | None:

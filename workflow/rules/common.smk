@@ -24,7 +24,7 @@ from hypnolens.errors import HypnolensError
 from hypnolens.io.shipped import HOME, TABLES, search_path
 from hypnolens.pipeline import configuration, provenance
 from hypnolens.pipeline.logs import failures
-from hypnolens.pipeline.progress import hold_alive
+from hypnolens.pipeline.progress import stay_alive
 from hypnolens.pipeline.slurm import check_programs
 from hypnolens.plots.catalogue import FIGURES
 from hypnolens.terminal import say
@@ -116,14 +116,11 @@ def scaled_by_attempt(**amounts):
 
 
 def begin():
-    """Before the first job, and before outputs are deleted that it makes anew: see that jobs can be submitted.
-
-    Returns what is to be kept as long as Snakemake lives, by which `hypnolens progress` knows that it does.
-    """
+    """Before the first job, and before outputs are deleted that it makes anew: see that jobs can be submitted."""
     if workflow.executor_plugin.name == "slurm":
         with one_line():
             check_programs(job.resources for job in workflow.dag.needrun_jobs() if not job.is_local)
-    return hold_alive(Path())
+    stay_alive(Path())
 
 
 def caption_of(figure):
