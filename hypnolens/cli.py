@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tqdm import tqdm
 
 from hypnolens import __version__
-from hypnolens.errors import HypnolensError, printable
+from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
@@ -172,10 +172,14 @@ def _say(line: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that repeats names of files as they may be shown."""
+    """A parser whose help and errors, which repeat arguments, go the one way to the terminal."""
 
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.color = False  # of Python 3.14, whose escape sequences would be shown as such
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        say(*message.splitlines(), file=file or sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
