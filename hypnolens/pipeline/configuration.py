@@ -26,10 +26,12 @@ def _number(_checker: TypeChecker, value: object) -> bool:
         return False
 
 
+def _integer(_checker: TypeChecker, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
 # JSON counts 8.0 among the integers, which no width or seed is; and YAML knows numbers that are none.
-TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
-    {"integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool), "number": _number}
-)
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _integer, "number": _number})
 Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 

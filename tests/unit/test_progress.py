@@ -326,13 +326,6 @@ def test_of_a_snakemake_on_another_machine_nothing_is_claimed(tmp_path):
     assert is_alive(tmp_path) is None
 
 
-def test_snakemake_says_that_it_lives_before_its_first_job():
-    text = (ROOT / "workflow/Snakefile").read_text()
-    assert "onstart:\n    begin()" in text
-    common = (ROOT / "workflow/rules/common.smk").read_text()
-    assert "stay_alive(Path())" in common and "check_programs(" in common
-
-
 def test_each_state_of_a_fold(tmp_path):
     dataset = _folds(tmp_path, n_folds=5)
     _done(dataset, 0)

@@ -103,7 +103,7 @@ def test_no_word_of_a_card_reaches_terminal_or_outputs_as_it_is(tmp_path, capsys
     (tmp_path / "m.safetensors").write_bytes(SHIPPED.read_bytes())
     (tmp_path / "m.json").write_text(json.dumps(card))
     night = write_psg(tmp_path / "night.edf", {"EEG Fpz-Cz": pink(4, uv=20.0).clip(-190, 190)})
-    main(["score", str(night), "--out", str(tmp_path / "o"), "--model", str(tmp_path / "m.safetensors")])
+    main(["score", str(night), "--out", str(tmp_path / "o"), "--no-page", "--model", str(tmp_path / "m.safetensors")])
     said = capsys.readouterr()
     assert clean(said.out) and clean(said.err) and "\\x1b" in said.err
     for path in (tmp_path / "o").iterdir():
