@@ -20,18 +20,13 @@ from hypnolens.errors import ConfigurationError, quoted
 
 
 def _number(_checker: TypeChecker, value: object) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
-
-
-def _integer(_checker: TypeChecker, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # JSON counts 8.0 among the integers, which no width or seed is; and YAML knows numbers that are none.
-TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _integer, "number": _number})
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {"integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool), "number": _number}
+)
 Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 
@@ -174,6 +169,8 @@ def _check_size(config: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"values lie more than {DEEPEST} deep in each other; remove the alias that does it"
             )
+        if isinstance(value, int) and abs(value) >= 2**63:  # of thousands of digits Python makes no text
+            raise ConfigurationError("a number has more than 18 digits; no key takes one of so many")
         if not isinstance(value, Mapping | list | tuple):
             return 1
         if id(value) not in sizes:  # which an alias shares with its anchor
@@ -333,10 +330,7 @@ def _words(error: ValidationError) -> str:
 
 def _shown(value: Any) -> str:
     """The beginning of a value, as Python writes it."""
-    try:
-        text = repr(value)
-    except ValueError:  # of thousands of digits Python makes no text
-        return "of thousands of digits"
+    text = repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
