@@ -16,6 +16,7 @@ from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
+from hypnolens.terminal import heard, say
 
 EXAMPLES = """\
 examples:
@@ -62,20 +63,21 @@ STAGED = "{name}: {channels}; TST {tst} min, SE {se} %, {review} of {n} epochs t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    return _progress(given) if given.command == "progress" else _score(given, parser)
+    with heard():
+        parser = _parser()
+        given = parser.parse_args(arguments)
+        return _progress(given) if given.command == "progress" else _score(given, parser)
 
 
 def _progress(given: argparse.Namespace) -> int:
     """Say where training is."""
-    now = time.time()
+    now, damaged = time.time(), list[str]()
     try:
-        print(*progress_lines(read_runs(given.folder, now), now), sep="\n")
+        say(*progress_lines(read_runs(given.folder, now, damaged.append), now))
     except HypnolensError as error:
-        _say(str(error))
-        return 1
-    return 0
+        damaged.append(str(error))
+    say(*damaged, file=sys.stderr)
+    return 1 if damaged else 0
 
 
 def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -127,7 +129,8 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return 130
     if given.json:
         summaries.sort(key=lambda night: night["name"])
-        print(json.dumps({"hypnolens": __version__, "nights": summaries, "failed": failed}, indent=2))
+        document = {"hypnolens": __version__, "nights": summaries, "failed": failed}
+        say(*json.dumps(document, indent=2).splitlines())
     # What is wrong with the model is the same for all nights.
     for line in dict.fromkeys(failure["error"] for failure in failed):
         _say(line)
@@ -143,7 +146,7 @@ def _tell(night: dict[str, Any], out: Path, *, json_wanted: bool) -> None:
         return
     statistics, human = night["statistics"], night["human"]
     with tqdm.external_write_mode(sys.stdout):
-        print(
+        say(
             STAGED.format(
                 name=night["name"],
                 channels=" + ".join(night["channels"]),
@@ -165,11 +168,22 @@ def _number(value: float | None) -> str:
 
 def _say(line: str) -> None:
     with tqdm.external_write_mode(sys.stderr):
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help and errors, which repeat arguments, go the one way to the terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.color = False  # of Python 3.14, whose escape sequences would be shown as such
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        say(*message.splitlines(), file=file or sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hypnolens", description="Sleep stages from one EEG channel.")
+    parser = _Parser(prog="hypnolens", description="Sleep stages from one EEG channel.")
     parser.add_argument("--version", action="version", version=f"hypnolens {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser(

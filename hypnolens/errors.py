@@ -11,10 +11,17 @@ LONGEST = 300
 """Characters that are told of what a library says."""
 
 
+def printable(text: str) -> str:
+    """A text with all that is no letter, sign or space made visible, as ``\\x1b``.
+
+    Words out of files may hold what a terminal obeys, what ends a line, and what turns the direction of reading.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _visible(c) for c in text)
+
+
 def one_line(text: str) -> str:
-    """A text on one line of printable characters: control characters of a damaged file must not reach a terminal."""
-    words = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
+    """A text on one line of printable characters."""
+    return printable(" ".join(text.split()))
 
 
 def quoted(text: str, most: int = 100) -> str:
@@ -98,6 +105,10 @@ class OtherError(HypnolensError):
 
     def __init__(self, path: str | Path, what: str) -> None:
         super().__init__(f"{path}: {what}; {again(path)}")
+
+
+def _visible(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _words(reason: str | BaseException) -> str:

@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
@@ -50,6 +51,20 @@ def planned(folder, *targets, **given):
         The configuration cannot be used; with the line that a user sees.
     """
     return [job for job in _workflow(folder, *targets, **given).dag.jobs if job.rule.name]
+
+
+def begin(folder, *, executor="local", **given):
+    """Do what is done before the first job of a run.
+
+    Raises
+    ------
+    SystemExit
+        It cannot begin; with the line that a user sees.
+    """
+    workflow = _workflow(folder, **given)
+    workflow._executor_plugin = SimpleNamespace(name=executor)
+    with contextlib.chdir(folder):
+        workflow._onstart("log")
 
 
 def counted(jobs):

@@ -5,6 +5,7 @@ from pathlib import Path, PurePath
 
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError, quoted
+from hypnolens.io.kinds import FOLDER, instead, kind_of
 from hypnolens.io.tables import read_user_table
 
 SLEEP_EDF = re.compile(r"(SC4|ST7)(\d\d)(\d)")
@@ -42,8 +43,9 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
     ConfigurationError
         No such folder or table, no recording in it, names that clash or cannot be file names, files outside the folder.
     """
-    if not path.is_dir():
-        raise ConfigurationError(f"datasets.{name}.path: there is no folder '{path}'; give the one with the EDF files")
+    if kind_of(path) != FOLDER:
+        what = f"there is no folder '{path}'{instead(path)}"
+        raise ConfigurationError(f"datasets.{name}.path: {what}; give the one with the EDF files")
     recordings = _from_table(name, path, table) if table else _by_name(name, path)
     if not recordings:
         raise ConfigurationError(
@@ -61,7 +63,10 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
 
 
 def _by_name(name: str, path: Path) -> list[Recording]:
-    files = sorted(path.iterdir())
+    try:
+        files = sorted(path.iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"datasets.{name}.path: '{path}' cannot be read ({error.strerror})") from error
     marks = {file.name.removesuffix(MARKS): file for file in files if file.name.endswith(MARKS)}
     psgs = _by_key(name, files, "-PSG.edf")
     hypnograms = _by_key(name, files, "-Hypnogram.edf")
@@ -79,6 +84,8 @@ def _by_key(name: str, files: list[Path], ending: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in files:
         if file.name.endswith(ending):
+            if not file.name.isprintable():
+                raise ConfigurationError(f"datasets.{name}: {quoted(file.name)} cannot be shown; rename it")
             stem = file.name.removesuffix(ending)
             key = stem[:6] if SLEEP_EDF.match(stem) else stem
             if key in found:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from hypnolens.errors import ConfigurationError, DatasetError
+from hypnolens.io.kinds import FOLDER, instead, kind_of
 
 
 def find_files(name: str, path: Path, pattern: str) -> dict[str, Path]:
@@ -27,8 +28,10 @@ def find_files(name: str, path: Path, pattern: str) -> dict[str, Path]:
         No such folder, one that may not be read, or two files of one name.
     """
     where = f"datasets.{name}.path"
-    if not path.is_dir():
-        raise ConfigurationError(f"{where}: there is no folder '{path}'; give the one with the local copy")
+    if kind_of(path) != FOLDER:
+        raise ConfigurationError(
+            f"{where}: there is no folder '{path}'{instead(path)}; give the one with the local copy"
+        )
 
     def unreadable(error: OSError) -> None:
         raise ConfigurationError(f"{where}: '{error.filename}' cannot be read ({error.strerror})") from error

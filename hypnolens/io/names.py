@@ -4,7 +4,7 @@ import re
 
 from hypnolens.errors import quoted
 
-DIGITS = re.compile("[0-9]{1,18}")
+DIGITS = re.compile("[0-9]{1,9}")
 """A whole number that any of our tables and indices can hold. Python's own digits are also '²', which is no number, and
 those of other scripts; and of thousands of them it makes none."""
 

@@ -46,9 +46,10 @@ def check(content: Any, schema: Mapping[str, Any]) -> None:
     place = ".".join(map(str, error.absolute_path))[:LONGEST]
     if error.validator == "required":
         raise ValueError(f"key {place}: {error.message}")
-    raise ValueError(f"key {place} is {_shown(error.instance)}; {allowed(error.schema)}")
+    raise ValueError(f"key {place} is {shown(error.instance)}; {allowed(error.schema)}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """The beginning of a value, as Python writes it."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

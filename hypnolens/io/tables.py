@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hypnolens.errors import DamagedError, quoted
+from hypnolens.io.kinds import FILE, instead, kind_of
 from hypnolens.io.names import is_number
 
 
@@ -28,7 +29,7 @@ def checked_table(path: str | Path) -> str:
     DamagedError
         It is damaged.
     """
-    content = Path(path).read_bytes()
+    content = _content(path)
     try:
         text = content.decode("utf-8")
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t") if text else [[]]
@@ -52,7 +53,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     DamagedError
         It is damaged.
     """
-    content = Path(path).read_bytes()
+    content = _content(path)
     try:
         said = json.loads(content)
         if not isinstance(said, dict):
@@ -60,6 +61,12 @@ def read_json(path: str | Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise DamagedError(path, error) from error
     return said
+
+
+def _content(path: str | Path) -> bytes:
+    if (kind := kind_of(path)) not in (FILE, ""):  # a pipe would be waited for
+        raise DamagedError(path, f"it is {kind}")
+    return Path(path).read_bytes()
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -91,14 +98,14 @@ def read_user_table(
     ValueError
         What is wrong with the table, beginning with its path.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no table '{path}'")
+    if kind_of(path) != FILE:
+        raise ValueError(f"there is no table '{path}'{instead(path)}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t")
             absent = [column for column in required if column not in (reader.fieldnames or [])]
             rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"'{path}' is no table in UTF-8 ({error})") from error
     if absent:
         raise ValueError(f"'{path}' has no column {', '.join(absent)}; needed are {', '.join(required)}, tab-separated")
@@ -112,5 +119,5 @@ def read_user_table(
                 )
             row[column] = cell = cell.strip()
             if column in numbers and not is_number(cell):
-                raise ValueError(f"{column} {quoted(cell)} in line {number} of '{path}' is no whole number")
+                raise ValueError(f"{column} {quoted(cell)} in line {number} of '{path}' is no whole number below 10^9")
     return rows

@@ -22,8 +22,9 @@ from safetensors.torch import load, save
 from hypnolens.errors import LONGEST, DamagedError, HypnolensError, one_line, quoted
 from hypnolens.io.about import check_about
 from hypnolens.io.checksums import sealed, sha256
+from hypnolens.io.kinds import FILE, FOLDER, instead, kind_of
 from hypnolens.io.names import number_in
-from hypnolens.io.regular import NO_FILE, check_size, read_regular
+from hypnolens.io.regular import check_size, read_regular
 from hypnolens.network import model as own
 from hypnolens.network.cards import MOST_BYTES as MOST_CARD
 from hypnolens.network.cards import checked, lacking, parsed, read_card
@@ -195,8 +196,9 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
 
 def _load(path: Path, files: Mapping[str, tuple[Read, Read]], *, ensemble: bool) -> list[Scorer]:
     if not files:
+        what = "no model there" + ("" if kind_of(path) == FOLDER else instead(path))
         raise HypnolensError(
-            f"{path}: no model there; give a folder with model.safetensors and model.json (or with fold-*/ of these), "
+            f"{path}: {what}; give a folder with model.safetensors and model.json (or with fold-*/ of these), "
             "a release archive (.zip), or a .safetensors file"
         )
     if ensemble and len(files) == 1:
@@ -253,9 +255,8 @@ def _in_folder(path: Path) -> dict[str, tuple[Read, Read]]:
     else:
         folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(path, file.parent.name))
         weights = [(file, file.with_name("model.json")) for file in folds]
-    for file in (file for pair in weights for file in pair if not file.is_file()):
-        what = NO_FILE if file.exists() else "there is no such file"
-        raise HypnolensError(f"{file}: {what}; weights need their card")
+    for file in (file for pair in weights for file in pair if kind_of(file) != FILE):
+        raise HypnolensError(f"{file}: there is no such file{instead(file)}; weights need their card")
     return {str(file): (partial(read_regular, file), partial(read_regular, card)) for file, card in weights}
 
 

@@ -9,13 +9,15 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from hypnolens.pipeline.progress import duration
+from hypnolens.terminal import heard, say
 
 LAST = 40
 """Lines of Snakemake's that are shown after a fault; its reason stands at the end of them."""
 
-_COUNT = re.compile(r"(\w+) +(\d+)")
+_COUNT = re.compile(r"(\w+) +(\d{1,9})", re.ASCII)
 _FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
 _LOG = re.compile(r"Complete log\(s\): (.+)")
 
@@ -39,20 +41,21 @@ def told(lines: Iterable[str]) -> Iterator[str]:
 def main(command: list[str]) -> int:
     """Run Snakemake, say what is done, and after a fault show the end of what it said."""
     began, last = time.monotonic(), deque[str](maxlen=LAST)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1) as running:
+    snakemake: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "bufsize": 1}
+    with heard(), subprocess.Popen(command, **snakemake, text=True, errors="backslashreplace") as running:
 
-        def heard() -> Iterator[str]:
+        def lines() -> Iterator[str]:
             for line in running.stdout or ():
-                last.append(line)
+                last.append(line.rstrip("\n"))
                 yield line
 
         try:
-            for words in told(heard()):
-                print(f"{duration(time.monotonic() - began):>9}  {words}", flush=True)
+            for words in told(lines()):
+                say(f"{duration(time.monotonic() - began):>9}  {words}")
         except KeyboardInterrupt:  # which Snakemake has heard too
             running.wait()
-    if running.returncode:
-        sys.stderr.writelines(last)
+        if running.wait():
+            say(*last, file=sys.stderr)
     return running.returncode
 
 

@@ -5,7 +5,8 @@ Imported by the Snakefile, so it needs only what Snakemake itself brings.
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 import yaml
 from jsonschema import ValidationError
 
-from hypnolens.errors import ConfigurationError
-from hypnolens.io.schemas import Validator, allowed
+from hypnolens.errors import ConfigurationError, quoted
+from hypnolens.io.schemas import Validator, allowed, shown
 
 ARCHITECTURE = {
     "width", "se", "dropout", "feature_norm", "context", "lstm_layers", "lstm_hidden", "lstm_dropout", "head",
@@ -28,6 +29,24 @@ NETWORKS = ("chambon2018", "deepsleepnet", "usleep", "attnsleep")
 
 READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of"}, "yasa": set()}
 """All that the other models read of an experiment."""
+
+
+TAKEN = {
+    "datasets": {"benchmarks", "logs", "paper", "scores", "tables"},
+    "experiments": {
+        "benchmarks", "epochs", "event_counts", "events", "features", "figures", "folds", "hypnograms", "logs",
+        "recordings", "report", "tables",
+    },
+}  # fmt: skip
+"""Names of what lies in ``results/`` and ``reports/`` beside the folders of datasets, and in these beside those of
+experiments; rules could not tell an experiment's files from it."""
+
+FOLD = re.compile(r"fold-\d+", re.ASCII | re.IGNORECASE)
+"""Names of the folders of folds, by which a model is told from one of several folds."""
+
+MOST_VALUES, DEEPEST = 100_000, 100
+"""Values that a configuration may unfold to, and how deep they may lie in each other; and experiments of which each
+starts from the one before."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +102,20 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
     ConfigurationError
         With the key, its value and what is allowed there.
     """
+    _check_size(config)
     schemas = {path.name.split(".")[0]: _yaml(path) for path in (root / "workflow/schemas").glob("*.schema.yaml")}
     _check(config, schemas["config"], "")
     for room in ("datasets", "experiments"):
         if odd := [name for name in config.get(room) or {} if not isinstance(name, str)]:
-            raise ConfigurationError(f"{room}: the name {odd[0]!r} is no text; put it in quotes")
+            raise ConfigurationError(f"{room}: the name {shown(odd[0])} is no text; put it in quotes")
     shipped = {
         room: {path.stem: _yaml(path) for path in sorted((root / "config" / room).glob("*.yaml"))}
         for room in ("datasets", "experiments")
     }
     datasets = _merge(shipped["datasets"], config.get("datasets") or {})
     experiments = _merge(shipped["experiments"], config.get("experiments") or {})
+    _check_names("datasets", datasets)
+    _check_names("experiments", experiments)
     experiments = {name: _inherit(name, experiments, ()) for name in experiments}
     experiments = {name: _complete(e, schemas["experiment"], f"experiments.{name}") for name, e in experiments.items()}
     experiments = {name: _of_model(e, f"experiments.{name}") for name, e in experiments.items()}
@@ -107,19 +129,55 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
         for key in ("experiments", "compared"):
             for experiment in dataset[key]:
                 _known(experiment, expanded, f"datasets.{name}.{key}")
-        shown = dict.fromkeys(run for experiment in dataset["experiments"] for run in named[experiment])
+        main = dict.fromkeys(run for experiment in dataset["experiments"] for run in named[experiment])
         compared = dict.fromkeys(run for experiment in dataset["compared"] for run in named[experiment])
-        dataset |= {"experiments": list(shown), "compared": [run for run in compared if run not in shown]}
+        dataset |= {"experiments": list(main), "compared": [run for run in compared if run not in main]}
     runs: dict[str, dict[str, Any]] = {}
     for expansion in expanded.values():
         if twice := sorted(runs.keys() & expansion.keys()):
             raise ConfigurationError(f"experiments: {twice[0]} is both an experiment and a seed of one; rename it")
         runs |= expansion
+    _check_names("experiments", runs)
     for name, dataset in datasets.items():
         _check_sources(name, dataset, runs, named)
     download = _complete(config.get("download") or {}, schemas["download"], "download")
     score = _complete(config.get("score") or {}, schemas["score"], "score")
     return Configuration(list(config.get("run") or []), datasets, runs, named, download, score)
+
+
+def _check_size(config: Mapping[str, Any]) -> None:
+    """Refuse what would fill the memory, as aliases of YAML may, or has no end, before anything walks through it."""
+    sizes: dict[int, int] = {}
+
+    def size(value: Any, depth: int) -> int:
+        if depth > DEEPEST:
+            raise ConfigurationError(
+                f"values lie more than {DEEPEST} deep in each other; remove the alias that does it"
+            )
+        if isinstance(value, int) and abs(value) >= 2**63:  # of thousands of digits Python makes no text
+            raise ConfigurationError("a number has more than 18 digits; no key takes one of so many")
+        if not isinstance(value, Mapping | list | tuple):
+            return 1
+        if id(value) not in sizes:  # which an alias shares with its anchor
+            parts = value.values() if isinstance(value, Mapping) else value
+            sizes[id(value)] = 1 + sum(size(part, depth + 1) for part in parts)
+        return sizes[id(value)]
+
+    if size(config, 0) > MOST_VALUES:
+        raise ConfigurationError(f"aliases make more than {MOST_VALUES:,} values of it; remove the one that does it")
+
+
+def _check_names(room: str, names: Iterable[str]) -> None:
+    """Refuse names that folders of ours have, and two that are one where a file system ignores case."""
+    taken: dict[str, str] = {}
+    for name in names:
+        if name.casefold() in TAKEN[room] or (room == "experiments" and FOLD.fullmatch(name)):
+            raise ConfigurationError(f"{room}: '{name}' is what hypnolens calls a file or folder of its own; rename it")
+        other = taken.setdefault(name.casefold(), name)
+        if other != name:
+            raise ConfigurationError(
+                f"{room}: '{other}' and '{name}' differ in case only, which some file systems ignore; rename one"
+            )
 
 
 def _of_model(experiment: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -134,7 +192,7 @@ def _of_model(experiment: Mapping[str, Any], where: str) -> dict[str, Any]:
         return {key: value for key, value in experiment.items() if key in kept}
     if experiment["protocol"] == "test-selected" and experiment["patience"] is not None:
         raise ConfigurationError(
-            f"{where}.patience: value {experiment['patience']!r} is not allowed; allowed: null with protocol: "
+            f"{where}.patience: value {shown(experiment['patience'])} is not allowed; allowed: null with protocol: "
             "test-selected, as protocols are compared after the same passes"
         )
     dropped = {"features_of"} | (ARCHITECTURE if model in NETWORKS else set())
@@ -186,7 +244,9 @@ def _inherit(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...]) -
     parent = experiment["from"]
     where = f"experiments.{name}.from"
     if not isinstance(parent, str):
-        raise ConfigurationError(f"{where}: value {parent!r} is not allowed; allowed: the name of an experiment")
+        raise ConfigurationError(f"{where}: value {shown(parent)} is not allowed; allowed: the name of an experiment")
+    if len(seen) >= DEEPEST:
+        raise ConfigurationError(f"{where}: it starts from {DEEPEST} others, one from the other; name an earlier one")
     _known(parent, experiments, where)
     if parent in (*seen, name):
         raise ConfigurationError(f"{where}: '{parent}' starts from itself; name another experiment")
@@ -245,12 +305,12 @@ def _words(error: ValidationError) -> str:
         case "additionalProperties":
             known = list(schema["properties"])
             extra = next(key for key in value if key not in known)
-            return f"unknown key '{extra}'{_nearest(extra, known)}; allowed are {', '.join(known)}"
+            return f"unknown key {quoted(str(extra))}{_nearest(extra, known)}; allowed are {', '.join(known)}"
         case "required":
             absent = [key for key in schema["required"] if key not in value]
             return f"key '{absent[0]}' is missing; {allowed(schema['properties'].get(absent[0], {}))}"
         case _:
-            return f"value {value!r} is not allowed; {allowed(schema)}"
+            return f"value {shown(value)} is not allowed; {allowed(schema)}"
 
 
 def _known(name: str, known: Mapping[str, Any], where: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from hypnolens.errors import DamagedError
 from hypnolens.io.tables import read_rows
 
 LATER = ("jobs", "report")
@@ -33,6 +34,9 @@ STEPS = ("train", "predict")
 
 SEEN_S = 1.0
 """Of a job that ended before this, Snakemake saw its process when that had hardly begun, or not at all."""
+
+MOST = 1e12
+"""More seconds, and more MB, than any job takes."""
 
 NONE = "-"
 """What is not known."""
@@ -91,10 +95,10 @@ def read_benchmark(path: Path, rule: str, wildcards: tuple[str, ...] = ()) -> li
     jobs = []
     try:
         for row in read_rows(path):
-            wall = float(row["s"])
+            wall = _number(row["s"])
             seen = [_number(row[key]) if wall >= SEEN_S else math.nan for key in ("max_rss", "cpu_time")]
             jobs.append(Job(rule, wildcards, wall, *seen))
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):
         return []
     return jobs
 
@@ -177,7 +181,10 @@ def by_run(rows: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
 
 
 def _seconds_of_passes(history: Path) -> list[float]:
-    return [float(row["seconds"]) for row in read_rows(history)] if history.is_file() else []
+    try:
+        return [_number(row["seconds"]) for row in read_rows(history)] if history.is_file() else []
+    except (KeyError, ValueError) as error:
+        raise DamagedError(history, error) from error
 
 
 def _over(function: Callable[[list[float]], float], values: Iterable[Any]) -> float:
@@ -187,7 +194,10 @@ def _over(function: Callable[[list[float]], float], values: Iterable[Any]) -> fl
 
 
 def _number(value: Any) -> float:
-    return math.nan if value in ("NA", NONE) else float(value)
+    number = math.nan if value in ("NA", NONE) else float(value)
+    if abs(number) > MOST:
+        raise ValueError(f"{number:g} is more than a job can take")
+    return number
 
 
 def _written(value: float) -> str:

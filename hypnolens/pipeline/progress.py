@@ -1,25 +1,38 @@
 """Where training is: what it says beside its checkpoint, and a line a fold for a person, with the time that is left.
 
 Whatever runs the jobs, here or on a cluster, they write the same files. What is planned but has not begun is
-Snakemake's knowledge, and is not known here.
+Snakemake's knowledge, and is not known here; that it lives, it says by a lock.
 """
 
+import fcntl
 import heapq
 import json
+import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any, BinaryIO
 
-from hypnolens.errors import HypnolensError
+from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.io.kinds import FILE, FOLDER, instead, kind_of
 from hypnolens.io.tables import read_json, read_rows
 from hypnolens.pipeline.jobs import read_benchmark
-from hypnolens.pipeline.logs import reason
+from hypnolens.pipeline.logs import logger, reason
 
 PROGRESS = "progress.json"
 """Name of the file in which a training says how far it is."""
+
+ALIVE = Path(".snakemake", "hypnolens.alive")
+"""A file that Snakemake holds a lock on as long as it lives; in it stands on which machine."""
+
+MOST = 1e10
+"""More passes than a training makes, and more seconds than a pass takes or since 1970: beyond is damage."""
+
+LONGEST_S = 1e9
+"""Beyond 30 years nobody asks for the date."""
 
 RULES = ("train", "train_published")
 """Rules that train in passes, each with a log a fold; other methods take minutes and have none."""
@@ -34,6 +47,7 @@ kept every quarter of an hour (`training.fold.SAVE_S`). Between the two, three p
 COUNTED = {
     "running": "running",
     "waits": "waiting",
+    "not begun": "not begun (run snakemake, unless it runs)",
     "failed": "failed (run snakemake again)",
     "silent": "silent (if it was killed, run snakemake again)",
 }
@@ -50,7 +64,8 @@ class Fold:
     Attributes
     ----------
     state
-        ``done``, ``running``, ``failed``, ``silent`` (for so long that it was probably killed), or ``waits``.
+        ``done``, ``running``, ``failed``, ``silent`` (for so long that it was probably killed), ``waits``, or ``not
+        begun`` where no Snakemake is known to live that would begin it.
     made, of
         Passes made, and made at most (`None` before training has said so).
     macro_f1
@@ -107,7 +122,39 @@ def write_progress(beside: Path, passes: Sequence[Mapping[str, float]], *, made:
         partial.replace(path)
 
 
-def read_runs(folder: Path, now: float) -> Runs:
+_held: list[BinaryIO] = []
+
+
+def stay_alive(folder: Path) -> None:
+    """Say for as long as this process lives that Snakemake works in a folder, where its file system has locks.
+
+    The system lets go of a lock when its process ends, however it does.
+    """
+    path = folder / ALIVE
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        _held.append(path.open("ab+"))
+        fcntl.lockf(_held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _held[-1].truncate(0)
+        _held[-1].write(platform.node().encode())
+        _held[-1].flush()
+
+
+def is_alive(folder: Path) -> bool | None:
+    """Whether Snakemake works in a folder; `None` where that is not known, as locks may not reach another machine."""
+    path = folder / ALIVE
+    if kind_of(path) != FILE:
+        return None
+    with suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        return False if file.read() == platform.node().encode() else None
+    return None
+
+
+def read_runs(folder: Path, now: float, warn: Callable[[str], object] = logger.warning) -> Runs:
     """What was trained, is trained, and waits, of all runs of which at least one fold has begun.
 
     Parameters
@@ -116,6 +163,8 @@ def read_runs(folder: Path, now: float) -> Runs:
         Where Snakemake was started; it holds ``results/``.
     now
         Seconds since 1970.
+    warn
+        Told in one line of a table of folds that is damaged; the runs on its dataset are left out.
 
     Raises
     ------
@@ -123,18 +172,33 @@ def read_runs(folder: Path, now: float) -> Runs:
         There are no results.
     """
     results = folder / "results"
-    if not results.is_dir():
-        raise HypnolensError(
-            f"{folder}: there is no folder results/ in it; name the one in which snakemake was started"
-        )
+    if kind_of(results) != FOLDER:
+        what = f"there is no folder results/ in it{instead(results)}"
+        raise HypnolensError(f"{folder}: {what}; name the one in which snakemake was started")
     runs = {}
+    unbegun = Fold("waits" if is_alive(folder) else "not begun")
     for table in sorted(results.glob("*/folds.tsv")):
-        dataset, n_folds = table.parent, 1 + max((int(row["fold"]) for row in read_rows(table)), default=-1)
+        try:
+            dataset, n_folds = table.parent, _n_folds(table)
+        except DamagedError as error:
+            warn(str(error))
+            continue
         begun = {path.parent.name for rule in RULES for path in dataset.glob(f"logs/{rule}/*/fold-*.log")}
         begun |= {path.parent.parent.name for path in dataset.glob("*/fold-*/history.tsv")}
         for run in sorted(begun):
-            runs[f"{dataset.name}/{run}"] = [_fold(dataset, f"{run}/fold-{fold}", now) for fold in range(n_folds)]
+            folds = [_fold(dataset, f"{run}/fold-{fold}", now) for fold in range(n_folds)]
+            runs[f"{dataset.name}/{run}"] = [fold or unbegun for fold in folds]
     return runs
+
+
+def _n_folds(table: Path) -> int:
+    try:
+        numbers = {row["fold"] for row in read_rows(table)}
+    except (OSError, KeyError) as error:
+        raise DamagedError(table, error) from error
+    if numbers != {str(number) for number in range(len(numbers))}:
+        raise DamagedError(table, "its folds are not numbered from 0 on")
+    return len(numbers)
 
 
 def time_left(runs: Runs) -> float | None:
@@ -200,28 +264,48 @@ def _done(dataset: Path, name: str) -> Fold | None:
         return None
     try:
         rows = read_rows(dataset / name / "history.tsv")
-        seconds = [float(row["seconds"]) for row in rows]
-        kept = [float(row["validation_macro_f1"]) for row in rows if float(row["best"])]
+        seconds = [_within(float(row["seconds"])) for row in rows]
+        kept = [_score(float(row["validation_macro_f1"])) for row in rows if float(row["best"])]
         pass_s, f1 = fmean(seconds), kept[-1] if kept else None
-    except (FileNotFoundError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError):
         return None
     # The job's own time holds its start, but of a training that went on, the last part only.
     walls = [job.wall_s for rule in RULES for job in read_benchmark(dataset / f"benchmarks/{rule}/{name}.tsv", rule)]
     return Fold("done", made=len(rows), of=len(rows), macro_f1=f1, pass_s=pass_s, took_s=max([sum(seconds), *walls]))
 
 
-def _fold(dataset: Path, name: str, now: float) -> Fold:
+def _within(number: Any, kind: Any = (int, float)) -> Any:
+    """A number that a training can say; ValueError for anything else, such as one that is not finite."""
+    if isinstance(number, bool) or not isinstance(number, kind) or not 0 <= number <= MOST:
+        raise ValueError(f"{type(number).__name__} of no sense")
+    return number
+
+
+def _score(number: Any) -> float | None:
+    """A score; `None` where it has none."""
+    return float(number) if number is not None and 0 <= number <= 1 else None
+
+
+def _fold(dataset: Path, name: str, now: float) -> Fold | None:
+    """A fold that has begun, `None` of any other."""
     if (done := _done(dataset, name)) is not None:
         return done
-    logs = [path for rule in RULES if (path := dataset / f"logs/{rule}/{name}.log").is_file()]
-    if not logs:
-        return Fold("waits")
-    sign, log = max((path.stat().st_mtime, path) for path in logs)
+    signs = []
+    for rule in RULES:
+        with suppress(OSError):
+            signs.append(((log := dataset / f"logs/{rule}/{name}.log").stat().st_mtime, log))
+    if not signs:
+        return None
+    sign, log = max(signs)
     told = dataset / name / PROGRESS
     try:
         said, sign = read_json(told), max(sign, told.stat().st_mtime)
-        known, since = {key: said[key] for key in ("made", "of", "macro_f1", "pass_s")}, said["time"]
-    except (OSError, KeyError, ValueError):
+        known: dict[str, Any] = {key: _within(said[key], int) for key in ("made", "of")}
+        each, since = None if said["pass_s"] is None else _within(said["pass_s"]), _within(said["time"])
+        known |= {"macro_f1": _score(said["macro_f1"]), "pass_s": each}
+        if known["made"] > known["of"]:
+            raise ValueError("more passes than there are")
+    except (OSError, KeyError, TypeError, ValueError, OverflowError):
         known, since = {"pass_s": None}, now
     silent, each = max(0.0, now - sign), known["pass_s"]
     longest = SILENT_S[1] if each is None else min(max(SILENT_S[0], 3 * each), SILENT_S[1])
@@ -236,8 +320,8 @@ def _fold(dataset: Path, name: str, now: float) -> Fold:
 
 
 def _words(fold: Fold) -> str:
-    if fold.state == "waits":
-        return "waits"
+    if fold.state in ("waits", "not begun"):
+        return fold.state
     score = "" if fold.macro_f1 is None else f", validation macro-F1 {fold.macro_f1:.3f}"
     if fold.state == "done":
         return f"done, {fold.made} passes{score}, took {duration(fold.took_s)}"
@@ -257,7 +341,11 @@ def _altogether(runs: Runs, now: float) -> list[str]:
     counts = f"{states.count('done')} of {len(states)} folds trained, {', '.join(more)}."
     if left is None:
         return [counts, f"Time left for training: not known before a pass of each run has ended. {UNKNOWN}"]
-    until = time.strftime("%d %b %H:%M", time.localtime(now + left))
+    until = ""
+    if {"waits", "running"}.isdisjoint(states):
+        until = ", once snakemake runs"
+    elif left < LONGEST_S:
+        until = time.strftime(", until %d %b %H:%M", time.localtime(now + left))
     at_once = f"{running} at once, as now" if running > 1 else "one after the other"
-    about = f"Time left for training: about {duration(left)}, until {until} ({at_once}). It may end sooner (patience:)"
+    about = f"Time left for training: about {duration(left)}{until} ({at_once}). It may end sooner (patience:)"
     return [counts, f"{about} and takes longer beside other work.", UNKNOWN]

@@ -20,6 +20,7 @@ import edfio
 import numpy as np
 
 from hypnolens.errors import RecordingError
+from hypnolens.io.kinds import FILE, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -322,8 +323,9 @@ def _check_continuity(file: _File) -> None:
 
 def _open(path: Path, recording: str) -> _File:
     """Open a file and refuse it if its header and its size disagree; no sample is read."""
-    if not path.is_file():
-        raise RecordingError(recording, f"{path} does not exist", "correct the path, or fetch the file")
+    if (kind := kind_of(path)) != FILE:
+        what = f"is {kind}, no file" if kind else "does not exist"
+        raise RecordingError(recording, f"{path} {what}", "correct the path, or fetch the file")
     try:
         size = path.stat().st_size
         if size < 256:

@@ -7,6 +7,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from hypnolens.errors import RecordingError, quoted
+from hypnolens.io.kinds import FILE, kind_of
 from hypnolens.recordings.edf import FETCH_AGAIN
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
@@ -36,8 +37,9 @@ def read_profusion(path: Path, recording: str) -> np.ndarray:
     RecordingError
         No such file, no XML, other XML, epochs of no or another length, or codes that no stage has.
     """
-    if not path.is_file():
-        raise RecordingError(recording, f"{path} does not exist", "correct the path, or fetch the file")
+    if (kind := kind_of(path)) != FILE:
+        what = f"is {kind}, no file" if kind else "does not exist"
+        raise RecordingError(recording, f"{path} {what}", "correct the path, or fetch the file")
     if (size := path.stat().st_size) > MOST_BYTES:
         raise RecordingError(recording, f"{path.name} has {size / 1e6:.0f} MB, too many for stages", RIGHT_FILE)
     try:

@@ -164,7 +164,7 @@ class Page:
         rows = read_rows(self.results / "folds.tsv")
         subject = {row["recording"]: row["subject"] for row in rows}
         folds = []
-        for number in range(1 + max(int(row["fold"]) for row in rows)):
+        for number in sorted({int(row["fold"]) for row in rows}):
             sides = read_folds(self.results / "folds.tsv", number)
             folds.append(Fold(**{s: tuple(sorted({subject[name] for name in names})) for s, names in sides.items()}))
         show_table(

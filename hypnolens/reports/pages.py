@@ -19,7 +19,7 @@ from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from hypnolens.errors import DamagedError, HypnolensError
+from hypnolens.errors import DamagedError, HypnolensError, printable
 from hypnolens.io.shipped import NOTEBOOK
 from hypnolens.plots.catalogue import caption, path_of
 
@@ -103,7 +103,8 @@ def anchor(title: str) -> str:
 def show_table(table: pd.DataFrame, *, wrapped: bool = False) -> None:
     """Display a table, which scrolls by itself where it is wide, or has its words wrapped."""
     kind = "wide wrapped" if wrapped else "wide"
-    display(HTML(f'<div class="{kind}">{table.head(MOST_ROWS).to_html(index=False, border=0)}</div>'))
+    shown = table.head(MOST_ROWS).map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
+    display(HTML(f'<div class="{kind}">{shown.to_html(index=False, border=0)}</div>'))
     if len(table) > MOST_ROWS:
         display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown, display
 
+from hypnolens.errors import printable
 from hypnolens.io.frames import read_texts
 from hypnolens.io.tables import read_json
 from hypnolens.network.cards import read_card
@@ -194,7 +195,7 @@ class Page:
             show_table(read_texts(Path("reports") / study.name / "tables" / "jobs.tsv"))
 
         self._per_dataset(say)
-        display(Markdown(f"This page was made with:\n\n```\n{self.command}\n```"))
+        display(Markdown(f"This page was made with:\n\n```\n{printable(self.command)}\n```"))
         show_table(_pairs(self.made))
 
     def _table(self, name: str, empty: str = "-") -> None:

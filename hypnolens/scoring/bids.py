@@ -57,7 +57,7 @@ def description(scored: Scored) -> dict[str, Any]:
     What made them stands at the column ``model``: the specification keeps ``GeneratedBy`` for the description of a
     dataset, and validators before 2.0 refuse it here.
     """
-    networks = ", ".join(str(card["name"]) for card in scored.cards)
+    networks = ", ".join(scored.models)
     columns: dict[str, Any] = {
         "onset": {
             "Description": "Start of the epoch, from the first sample of the recording",

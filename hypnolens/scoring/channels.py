@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hypnolens.errors import RecordingError
+from hypnolens.errors import RecordingError, one_line
 
 OLD_NAMES = {"a1": "m1", "a2": "m2", "t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
 """Names of electrodes before the 10-10 system, and the mastoids, which earlobes stand for."""
@@ -98,7 +98,7 @@ def choose(
     Parameters
     ----------
     labels
-        Labels of the file.
+        Labels of the file, which may hold anything; they are known by `hypnolens.errors.one_line` of it.
     wanted
         What the user named; empty to choose one: the only EEG channel, else the first of ``preferred`` and `ORDER`
         that there is or that can be computed.
@@ -114,8 +114,9 @@ def choose(
     RecordingError
         None, or more than one, fits.
     """
+    labels = [one_line(label) for label in labels]
     if wanted:
-        chosen = [_named(labels, name, recording) for name in wanted]
+        chosen = [_named(labels, one_line(name), recording) for name in wanted]
         if twice := [
             one.name for one in chosen if [(o.plus, o.minus) for o in chosen].count((one.plus, one.minus)) > 1
         ]:

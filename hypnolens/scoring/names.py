@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypnolens.errors import ConfigurationError, RecordingError
 from hypnolens.io.checksums import sha256
+from hypnolens.io.kinds import FOLDER, instead, kind_of
 
 ENDINGS = (".edf", ".bdf", ".fif", ".fif.gz", ".vhdr", ".set")
 """Files that are taken for nights where a folder is given."""
@@ -71,7 +72,7 @@ def night_name(path: Path) -> str:
     if name.startswith("sub-"):
         name = re.sub(r"_(eeg|ieeg|meg)$", "", name)
     name = re.sub(r"[-_]PSG$", "", name)
-    if not name or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+    if not name or name.startswith(".") or not path.name.isprintable() or set(name) & set('/\\:*?"<>|'):
         raise RecordingError(path.name, "cannot name files", "rename it")
     return name
 
@@ -100,9 +101,13 @@ def nights_by_name(nights: str | Sequence[str]) -> dict[str, Path]:
     """
     if isinstance(nights, str):
         folder = Path(nights)
-        if not folder.is_dir():
-            raise ConfigurationError(f"score.nights: there is no folder '{nights}'; give one with recordings")
-        files = sorted(folder.iterdir())
+        if kind_of(folder) != FOLDER:
+            what = f"there is no folder '{nights}'{instead(folder)}"
+            raise ConfigurationError(f"score.nights: {what}; give one with recordings")
+        try:
+            files = sorted(folder.iterdir())
+        except OSError as error:
+            raise ConfigurationError(f"score.nights: '{nights}' cannot be read ({error.strerror})") from error
         paths = [f for f in files if f.name.lower().endswith(ENDINGS) and not f.name.endswith(STAGES_ONLY)]
     else:
         paths = [Path(night) for night in nights]

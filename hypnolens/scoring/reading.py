@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from hypnolens.errors import RecordingError
+from hypnolens.errors import RecordingError, one_line
 from hypnolens.io.checksums import digest_of_file, sha256
+from hypnolens.io.kinds import FILE, instead, kind_of
 from hypnolens.recordings.edf import MICROVOLTS, Annotations
 from hypnolens.recordings.extraction import LEAST_RATE_HZ
 from hypnolens.recordings.hypnogram import LABELS, Hypnogram, place_stages, read_stages
@@ -84,8 +85,8 @@ def read_night(
         different rates, values that cannot be EEG.
     """
     name = night_name(path)
-    if not path.is_file():
-        raise RecordingError(name, f"there is no file {path}", "correct the path")
+    if kind_of(path) != FILE:
+        raise RecordingError(name, f"there is no file {path}{instead(path)}", "correct the path")
     source = read_source(path, name, channels, preferred)
     duration_s = source.signals.shape[1] / source.rate
     if source.rate < LEAST_RATE_HZ:
@@ -128,8 +129,8 @@ def read_night(
         first_s=first_s,
         human=human,
         lights=off_on,
-        notes=(*spoken, *sentences, *said),
-        warnings=(*found, *doubts, *doubtful),
+        notes=tuple(map(one_line, (*spoken, *sentences, *said))),
+        warnings=tuple(map(one_line, (*found, *doubts, *doubtful))),
     )
 
 

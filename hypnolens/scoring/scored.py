@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hypnolens.errors import one_line
 from hypnolens.stages import EPOCH_S, UNSCORED
 
 
@@ -132,14 +133,19 @@ class Scored:
         return self.night.first_s + EPOCH_S * np.arange(self.n_epochs, dtype=np.float64)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the networks; the one that is shipped for trials says in it that it is not fit for use."""
+        return tuple(one_line(str(card["name"])) for card in self.cards)
+
+    @property
     def model(self) -> str:
-        """Name of the model; the one that is shipped for trials says in it that it is not fit for use."""
-        return str(self.cards[0]["name"])
+        """Name of the model, which is that of its first network."""
+        return self.models[0]
 
     @property
     def caution(self) -> str:
         """What the model's maker warns of, in one sentence; empty where there is nothing."""
-        return str(self.cards[0]["caution"])
+        return one_line(str(self.cards[0]["caution"]))
 
 
 def stages_of(probability: np.ndarray) -> np.ndarray:

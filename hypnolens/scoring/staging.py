@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hypnolens.errors import RecordingError
+from hypnolens.errors import RecordingError, one_line
 from hypnolens.explanations.attributions import Decisions, attribute
 from hypnolens.explanations.detectors import detect
 from hypnolens.explanations.maps import LAYER_IG, binned
@@ -96,7 +96,7 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         below=below,
         statistics=statistics,
         transitions=transitions,
-        warnings=(*doubts, *night.warnings),
+        warnings=(*map(one_line, doubts), *night.warnings),
     )
 
 

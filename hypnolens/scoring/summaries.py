@@ -38,7 +38,7 @@ def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
     result = {
         "hypnolens": __version__,
         "name": night.name,
-        "models": [str(card["name"]) for card in scored.cards],
+        "models": list(scored.models),
         "caution": scored.caution,
         "warnings": list(scored.warnings),
         "notes": list(night.notes),

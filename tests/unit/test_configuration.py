@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from hypnolens.errors import ConfigurationError
-from hypnolens.pipeline.configuration import load
+from hypnolens.pipeline.configuration import TAKEN, load
 from tests.conftest import ROOT
+from tests.planning import rules
 
 
 def _schema(name):
@@ -79,6 +80,121 @@ def test_mistakes_name_the_key_the_value_and_what_is_allowed(config, words):
     with pytest.raises(ConfigurationError, match=re.escape(words)) as caught:
         load(config, ROOT)
     assert str(caught.value).startswith("configuration: ") and "\n" not in str(caught.value)
+
+
+def _bomb(leaf, wide=9, deep=9):
+    """A billion values in a hundred, as YAML's aliases make them."""
+    for _ in range(deep):
+        leaf = [leaf] * wide
+    return leaf
+
+
+def _own():
+    within = []
+    within.append([within, within])
+    return within
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        ({"run": _bomb("lol")}, "more than 100,000 values"),
+        ({"datasets": {"sim": {"exclude": _bomb("lol"), "kind": _bomb("lol")}}}, "more than 100,000 values"),
+        ({_: _bomb("lol") for _ in "ab"}, "more than 100,000 values"),
+        ({"experiments": {"demo": {"width": _own()}}}, "more than 100 deep"),
+        ({"experiments": {"demo": {"head_hidden": _bomb(1, wide=1, deep=5000)}}}, "more than 100 deep"),
+        ({"experiments": {"e0": {}} | {f"e{n + 1}": {"from": f"e{n}"} for n in range(3000)}}, "starts from 100 others"),
+        ({"experiments": {f"e{n}": {"from": f"e{n + 1}"} for n in range(3000)} | {"e3000": {}}}, "from 100 others"),
+        ({"experiments": {"demo": {"width": 16**5000}}}, "no key takes one of so many"),
+        ({"experiments": {"demo": {"seed": 2**32}}}, "from 0 to 4294967295"),
+        ({"experiments": {"demo": {"learning_rate": 10**400}}}, "no key takes one of so many"),
+        ({"experiments": {"demo": {"precision": "x" * 10**6}}}, "is not allowed"),
+        ({"experiments": {"demo": {"x" * 10**6: 1}}}, "unknown key"),
+        ({"datasets": {"sleep-edf-20": {"subjects": "0-99999999999"}}}, "is not allowed"),
+    ],
+)  # fmt: skip
+def test_what_would_fill_the_memory_or_never_end_is_one_line(config, words):
+    with pytest.raises(ConfigurationError, match=re.escape(words)) as caught:
+        load(config, ROOT)
+    assert len(str(caught.value)) < 1500
+
+
+def test_an_alias_that_is_small_is_as_good_as_what_it_stands_for():
+    text = "experiments: {a: &a {from: demo, head_hidden: &h [3]}, b: {from: a, head_hidden: *h}, c: *a}"
+    runs = load(yaml.safe_load(text), ROOT).experiments
+    assert runs["a"] == runs["b"] == runs["c"] and runs["a"]["head_hidden"] == [3]
+
+
+@pytest.mark.parametrize("room", ["datasets", "experiments"])
+@pytest.mark.parametrize("name", ["x\n", "x\r", "\nx", "x\u2028", "x y", "", "x" * 101, "\u00b2", "../x", "x/y", "x.y"])
+def test_names_that_cannot_name_folders_are_refused(room, name):
+    entry = {"kind": "simulate"} if room == "datasets" else {"from": "demo"}
+    with pytest.raises(ConfigurationError, match="is not allowed; allowed: letters") as caught:
+        load({room: {name: entry}}, ROOT)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"datasets": {"x": {"kind": "folder", "path": "y", "recordings": "t.tsv\n"}}},
+        {"datasets": {"sim": {"folds": "t.tsv\n"}}},
+        {"datasets": {"sleep-edf-20": {"subjects": "0-5\n"}}},
+        {"datasets": {"shhs": {"recordings": "all\n"}}},
+        {"download": {"shhs": "https://x\n"}},
+        {"download": {"sleepedf": ["https://x\ny"]}},
+    ],
+)
+def test_values_with_an_end_of_line_are_refused(config):
+    with pytest.raises(ConfigurationError, match="is not allowed"):
+        load(config, ROOT)
+
+
+def test_no_pattern_of_the_schemas_passes_an_end_of_line():
+    """In Python's expressions, ``$`` matches before one."""
+    for path in (ROOT / "workflow/schemas").glob("*.yaml"):
+        assert not re.findall(r"pattern.*\$", path.read_text()), path.name
+
+
+def _beside():
+    """Names of what rules have beside the folders of datasets, and of experiments; endings of files aside."""
+    found = {"datasets": set(), "experiments": set()}
+    for rule in rules().values():
+        for file in map(str, [*rule.output, *rule.log, *([rule.benchmark] if rule.benchmark else [])]):
+            first, *parts = re.sub(r"\{(\w+),[^}]*\}", r"{\1}", file).split("/")
+            if first in ("results", "reports"):
+                found["datasets"].add(parts[0].partition(".")[0])
+                if parts[0] == "{dataset}":
+                    found["experiments"].add(parts[1].partition(".")[0])
+    return {room: names - {"{dataset}", "{experiment}"} for room, names in found.items()}
+
+
+def test_names_that_are_taken_are_those_that_rules_have_beside_folders_of_datasets_and_experiments():
+    assert _beside() == TAKEN
+
+
+@pytest.mark.parametrize(
+    "room, name",
+    [(room, name) for room, names in TAKEN.items() for name in sorted(names)]
+    + [("experiments", "fold-0"), ("experiments", "Fold-12"), ("experiments", "LOGS"), ("datasets", "Logs")],
+)
+def test_names_of_folders_of_ours_are_refused(room, name):
+    entry = {"kind": "simulate"} if room == "datasets" else {"from": "demo"}
+    with pytest.raises(ConfigurationError, match=f"^configuration: {room}: '{name}' is what hypnolens calls"):
+        load({room: {name: entry}}, ROOT)
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        ({"datasets": {"Sim": {"kind": "simulate"}}}, "datasets: 'sim' and 'Sim' differ in case only"),
+        ({"experiments": {"A": {}, "a": {}}}, "experiments: 'A' and 'a' differ in case only"),
+        ({"experiments": {"a": {"seeds": [0]}, "A-seed0": {}}}, "'a-seed0' and 'A-seed0' differ in case only"),
+    ],
+)
+def test_names_that_a_file_system_may_take_for_one_are_refused(config, words):
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        load(config, ROOT)
 
 
 def test_every_key_is_explained_with_its_default():

@@ -10,8 +10,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "hypnolens"
 
 ROOMS = (
-    "stages", "errors", "bands", "io", "recordings", "datasets", "pipeline", "evaluation", "simulation", "network",
-    "training", "baselines", "explanations", "plots", "reports", "scoring", "plan", "cli",
+    "stages", "errors", "bands", "terminal", "io", "recordings", "datasets", "pipeline", "evaluation", "simulation",
+    "network", "training", "baselines", "explanations", "plots", "reports", "scoring", "plan", "cli",
 )  # fmt: skip
 """From what everything stands on to what a person sees: a room imports only from rooms before it. See HOUSE in
 docs/architecture.md."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hypnolens.errors import DamagedError
 from hypnolens.pipeline.jobs import (
     FOLD_COLUMNS,
     NONE,
@@ -96,6 +97,16 @@ def test_a_missing_or_damaged_file_is_a_job_less(dataset, text):
     (dataset / "benchmarks/epochs/a.tsv").write_text(text)
     (dataset / "benchmarks/epochs/b.1.tsv").unlink()
     assert "epochs" not in {row["rule"] for row in by_rule(_read(dataset))}
+
+
+@pytest.mark.parametrize("number", ["inf", "1e300", "-1e300", "\u00b2"])
+def test_numbers_that_no_job_takes_are_not_believed(dataset, number):
+    before = by_rule(_read(dataset))
+    _benchmark(dataset, "figures/net/gallery", number)
+    assert by_rule(_read(dataset)) == before
+    (dataset / "net/fold-0/history.tsv").write_text(f"pass\tseconds\n1\t{number}\n")
+    with pytest.raises(DamagedError, match="history.tsv: damaged"):
+        _folds(dataset)
 
 
 def test_without_any_file_the_tables_have_no_numbers(tmp_path):

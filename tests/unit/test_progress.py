@@ -17,11 +17,13 @@ from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.progress import (
+    ALIVE,
     PROGRESS,
     RECENT,
     RULES,
     SILENT_S,
     duration,
+    is_alive,
     makespan,
     progress_lines,
     read_runs,
@@ -212,6 +214,118 @@ def test_a_step_that_begins_takes_back_what_an_earlier_one_said(tmp_path):
     assert (fold.made, fold.of, fold.pass_s) == (0, 7, None)
 
 
+ODD = ("Infinity", "-Infinity", "NaN", "1e400", "-1", "1e300", "9" * 5000, "1" + "0" * 400, '"²"', "true", "[]", "{}")
+"""Numbers that no training says."""
+
+
+@pytest.mark.parametrize("key", ["made", "of", "pass_s", "macro_f1", "time"])
+@pytest.mark.parametrize("value", ODD)
+def test_numbers_that_no_training_says_were_not_said(tmp_path, capsys, key, value):
+    said = {"made": "3", "of": "7", "pass_s": "20.0", "macro_f1": "0.5", "time": f"{NOW}", key: value}
+    file = _says(_folds(tmp_path, n_folds=2), 0, [20.0])
+    file.write_text("{" + ", ".join(f'"{name}": {number}' for name, number in said.items()) + "}\n")
+    assert main(["progress", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "inf" not in shown and "nan" not in shown and len(max(shown.splitlines(), key=len)) < 250
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "-5", "²", ""])
+@pytest.mark.parametrize("column", ["seconds", "validation_macro_f1", "best"])
+def test_a_history_of_odd_numbers_ends_nothing(tmp_path, capsys, column, value):
+    dataset = _folds(tmp_path, n_folds=1)
+    _done(dataset, 0, passes=1)
+    row = {"pass": "1", "validation_macro_f1": "0.5", "best": "1.0", "seconds": "2.0", column: value}
+    (dataset / "net/fold-0/history.tsv").write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n")
+    assert main(["progress", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "inf" not in shown and "nan" not in shown and len(max(shown.splitlines(), key=len)) < 250
+
+
+@pytest.mark.parametrize("wall", ["inf", "1e308", "nan", "-1e308", "²"])
+def test_a_benchmark_of_odd_numbers_ends_nothing(tmp_path, wall):
+    dataset = _folds(tmp_path, n_folds=2)
+    _done(dataset, 0)
+    (dataset / "benchmarks/train/net/fold-0.tsv").write_text(f"s\tmax_rss\tcpu_time\n{wall}\t1.00\t1.00\n")
+    assert _read(tmp_path)[0].took_s == pytest.approx(200.0)
+
+
+@pytest.mark.parametrize("fold", ["99999999999", "²", "inf", "-1", "", "٣", "9" * 5000, "1.0", "01"])
+def test_a_table_of_odd_folds_is_one_line_and_others_are_told(tmp_path, capsys, fold):
+    _done(_folds(tmp_path, "good", n_folds=1), 0)
+    bad = _folds(tmp_path, "bad", n_folds=1)
+    _log(bad, 0)
+    with (bad / "folds.tsv").open("a") as file:
+        file.write(f"r9\ts9\t{fold}\ttest\n")
+    assert main(["progress", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("good/net\n  fold 0  done") and "bad/net" not in said.out
+    assert said.err.count("\n") == 1 and f"{bad}/folds.tsv: damaged" in said.err and "snakemake --force" in said.err
+
+
+@pytest.mark.parametrize("name", ["folds.tsv", "net/fold-0/progress.json", "net/fold-0/history.tsv",
+                                  "logs/train/net/fold-0.log", "benchmarks/train/net/fold-0.tsv"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop"])
+def test_what_stands_in_place_of_a_file_is_not_waited_for(tmp_path, capsys, name, kind):
+    dataset = _folds(tmp_path, n_folds=1)
+    _done(dataset, 0)
+    _says(dataset, 0, [20.0])
+    path = dataset / name
+    path.unlink()
+    {"pipe": os.mkfifo, "folder": os.mkdir, "loop": lambda path: path.symlink_to(path)}[kind](path)
+    assert main(["progress", str(tmp_path)]) == (name == "folds.tsv" and kind != "loop")
+    assert len(capsys.readouterr().err.splitlines()) == (name == "folds.tsv" and kind != "loop")
+
+
+def test_odd_names_of_folders_are_no_folds(tmp_path, capsys):
+    dataset = _folds(tmp_path, n_folds=1)
+    for name in ("fold-²", "fold-99999999999", "fold-" + "9" * 200, "fold-"):
+        (dataset / "net" / name).mkdir(parents=True)
+        (dataset / "net" / name / "history.tsv").write_text("seconds\ninf\n")
+    _done(dataset, 0)
+    assert main(["progress", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("  fold ") == 1
+
+
+def _snakemake(folder):
+    """A process that lives in a folder as Snakemake does."""
+    code = (
+        "import sys; from pathlib import Path; from hypnolens.pipeline.progress import stay_alive\n"
+        "stay_alive(Path(sys.argv[1])); print('up', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
+def test_folds_wait_as_long_as_a_snakemake_lives(tmp_path):
+    dataset = _folds(tmp_path, n_folds=3)
+    _done(dataset, 0)
+    _log(dataset, 1, age=3600.0)
+    with _snakemake(tmp_path) as process:
+        assert is_alive(tmp_path) is True
+        assert _states(tmp_path) == ["done", "silent", "waits"]
+        assert ", until " in "".join(progress_lines(read_runs(tmp_path, NOW), NOW))
+        process.kill()
+        process.wait()
+    assert is_alive(tmp_path) is False
+    assert _states(tmp_path) == ["done", "silent", "not begun"]
+    lines = progress_lines(read_runs(tmp_path, NOW), NOW)
+    assert not [line for line in lines if "wait" in line or ", until " in line]
+    assert "1 not begun (run snakemake, unless it runs)" in lines[-3] and "once snakemake runs" in lines[-2]
+
+
+def test_of_a_snakemake_on_another_machine_nothing_is_claimed(tmp_path):
+    """Its lock may not reach this one."""
+    with _snakemake(tmp_path) as process:
+        process.kill()
+    (tmp_path / ALIVE).write_text("another-machine")
+    assert is_alive(tmp_path) is None
+    (tmp_path / ALIVE).unlink()
+    assert is_alive(tmp_path) is None
+
+
 def test_each_state_of_a_fold(tmp_path):
     dataset = _folds(tmp_path, n_folds=5)
     _done(dataset, 0)
@@ -220,8 +334,9 @@ def test_each_state_of_a_fold(tmp_path):
     with pytest.raises(SystemExit), logged(dataset / "logs/train/net/fold-3.log") as log:
         log.info("begun")
         raise RecordingError("a", "is empty", "delete it")
-    assert _states(tmp_path) == ["done", "running", "silent", "failed", "waits"]
-    lines = progress_lines(read_runs(tmp_path, NOW), NOW)
+    assert _states(tmp_path) == ["done", "running", "silent", "failed", "not begun"]
+    with _snakemake(tmp_path):
+        lines = progress_lines(read_runs(tmp_path, NOW), NOW)
     assert lines[0] == "sim/net"
     assert lines[1] == "  fold 0  done, 10 passes, validation macro-F1 0.030, took 3 min"
     assert lines[2] == (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypnolens.pipeline.logs import NO_WORD, failures, logged, logger
+from hypnolens.pipeline.logs import NEVER, NO_WORD, failures, logged, logger
 from hypnolens.pipeline.provenance import code_version, record
 from tests.conftest import ROOT
 from tests.planning import environment_of, rules, script_of, sources_of
@@ -170,7 +170,7 @@ def test_failures_are_the_last_lines_of_the_logs_of_failed_jobs(tmp_path):
     log.write_text("other\n".join(f"    log: {tmp_path}/{name}.log {marker}\n" for name in ("a", "gone", "killed")))
     *silent, last = failures(log)
     assert last == "A: what; remedy"
-    assert silent == [f"{tmp_path}/{name}.log: {NO_WORD}" for name in ("gone", "killed")]
+    assert silent == [f"{tmp_path}/gone.log: {NEVER}", f"{tmp_path}/killed.log: {NO_WORD}"]
 
 
 def test_a_step_waits_for_an_earlier_process_of_the_same_step(tmp_path):

@@ -1,5 +1,6 @@
 """What is planned: every shipped configuration, what reruns after which change, and mistakes in the configuration."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from snakemake.utils import update_config
 from hypnolens.pipeline import configuration
 from hypnolens.plots.catalogue import FIGURES
 from tests.conftest import ROOT
-from tests.planning import counted, planned
+from tests.planning import begin, counted, planned
 from tests.workflow.conftest import SIMULATED, copy_of_the_project
 
 TRAINED_BY = {
@@ -176,6 +177,24 @@ def test_nothing_but_what_cannot_be_had_is_an_error(tmp_path, monkeypatch, targe
     monkeypatch.delenv("NSRR_TOKEN", raising=False)
     with pytest.raises(SystemExit, match="no token for the NSRR; set the environment variable NSRR_TOKEN"):
         planned(tmp_path, *targets, config={"run": ["shhs"]})
+
+
+ALIVE = "from pathlib import Path; from hypnolens.pipeline.progress import is_alive; print(is_alive(Path()))"
+
+
+def test_snakemake_says_that_it_lives_before_its_first_job(tmp_path):
+    begin(tmp_path, config={"run": ["sim"]})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", ALIVE]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == "True\n"
+
+
+def test_programs_of_slurm_are_looked_for_before_its_first_job(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="^SLURM: there is no program `sbatch`, which submits jobs"):
+        begin(tmp_path, executor="slurm", config={"run": ["sim"]})
+    assert not (tmp_path / ".snakemake" / "hypnolens.alive").exists()
 
 
 @pytest.mark.parametrize("option", ["--lint", "--list"])

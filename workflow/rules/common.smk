@@ -24,7 +24,10 @@ from hypnolens.errors import HypnolensError
 from hypnolens.io.shipped import HOME, TABLES, search_path
 from hypnolens.pipeline import configuration, keys, provenance
 from hypnolens.pipeline.logs import failures
+from hypnolens.pipeline.progress import stay_alive
+from hypnolens.pipeline.slurm import check_programs
 from hypnolens.plots.catalogue import FIGURES
+from hypnolens.terminal import say
 
 # Scripts run in environments that hold their tools but not hypnolens itself.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [search_path(), os.getenv("PYTHONPATH")])))
@@ -131,6 +134,14 @@ def scaled_by_attempt(**amounts):
     """
     most = {"mem_mb": math.inf, "runtime": 24 * 60}
     return {name: lambda wildcards, attempt, name=name: min(amounts[name] * attempt, most[name]) for name in amounts}
+
+
+def begin():
+    """Before the first job, and before outputs are deleted that it makes anew: see that jobs can be submitted."""
+    if workflow.executor_plugin.name == "slurm":
+        with one_line():
+            check_programs(job.resources for job in workflow.dag.needrun_jobs() if not job.is_local)
+    stay_alive(Path())
 
 
 def caption_of(figure):
