@@ -17,6 +17,7 @@ from safetensors.torch import load, save
 from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.io.checksums import sealed, sha256, unsealed
 from hypnolens.network.devices import pick_device
+from hypnolens.network.folders import weights_and_cards
 from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, build, cell_geometry, n_parameters
 
 SHIPPED = Path(__file__).parents[1] / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use.safetensors"
@@ -171,14 +172,7 @@ def _scorer(source: str, weights: bytes, card: bytes) -> Scorer:
 
 def _in_folder(path: Path) -> dict[str, tuple[bytes, bytes]]:
     """Weights and cards by name: of a file, of a folder, or of its folders of folds in the order of their numbers."""
-    if path.suffix == ".safetensors":
-        own = path.with_suffix(".json")
-        weights = [(path, own if own.is_file() else path.with_name("model.json"))]
-    elif (path / "model.safetensors").exists():
-        weights = [(path / "model.safetensors", path / "model.json")]
-    else:
-        folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(file.parent.name))
-        weights = [(file, file.with_name("model.json")) for file in folds]
+    weights = sorted(weights_and_cards(path), key=lambda pair: _number(pair[0].parent.name))
     for file, card in weights:
         if not file.is_file() or not card.is_file():
             raise HypnolensError(f"{card if file.is_file() else file}: there is no such file; weights need their card")
