@@ -88,19 +88,19 @@ def each_apart(
         As they are done.
     """
     waiting, killed, unbegun = deque(tasks), Counter[Task](), Counter[Task]()
-    workers: dict[Connection, _Worker[Task]] = {}
+    workers: list[_Worker[Task]] = []
     try:
         while waiting or workers:
             while waiting and len(workers) < jobs:
-                worker = _Worker(work, prepare, waiting.popleft())
-                workers[worker.pipe] = worker
-            for pipe in wait(list(workers)):
-                worker = workers[pipe]
+                workers.append(_Worker(work, prepare, waiting.popleft()))
+            ready = wait([worker.pipe for worker in workers])
+            for worker in [worker for worker in workers if worker.pipe in ready]:
+                task = worker.task
                 try:
-                    said = pipe.recv()
+                    said = worker.pipe.recv()
                 except (EOFError, OSError):
-                    del workers[pipe]
-                    how, task = worker.end(), worker.task
+                    workers.remove(worker)
+                    how = worker.end()
                     if task is None:
                         continue
                     (killed if worker.begun else unbegun)[task] += 1
@@ -111,12 +111,11 @@ def each_apart(
                 else:
                     if said is None:
                         worker.begun = True
-                        continue
-                    task = worker.task
-                    worker.give(waiting.popleft() if waiting else None)
-                    yield task, said[0]
+                    elif task is not None:
+                        worker.give(waiting.popleft() if waiting else None)
+                        yield task, said[0]
     finally:
-        for worker in workers.values():
+        for worker in workers:
             worker.process.terminate()
             worker.end()
 
