@@ -14,6 +14,7 @@ from tqdm import tqdm
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
+from hypnolens.scoring.folder import alone_in
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
 from hypnolens.terminal import heard, say
@@ -113,7 +114,7 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         check_names(nights)
         jobs = min(given.jobs or available_cores(), len(nights))
         bar = tqdm(total=len(nights), unit="night", disable=None if not given.quiet else True)
-        with bar:
+        with alone_in(given.out), bar:
             for path, result in score_files(nights, given.out, options, jobs=jobs):
                 if isinstance(result, HypnolensError):
                     failed.append({"file": str(path), "error": str(result)})

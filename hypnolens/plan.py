@@ -7,7 +7,7 @@ adapters in ``workflow/rules/common.smk``, which hand over wildcards by the name
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from hypnolens.datasets.recording import Recording
 from hypnolens.errors import HypnolensError
 from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.tables import read_rows
+from hypnolens.network.folders import weights_and_cards
 from hypnolens.pipeline.configuration import NETWORKS, Configuration
 from hypnolens.plots.catalogue import FIGURES
+from hypnolens.scoring.files import companion, further_files, names_in
 from hypnolens.scoring.names import nights_by_name
 from hypnolens.training.folds import Fold, make_folds
 
@@ -435,13 +437,36 @@ class Plan:
         """The table of all of them."""
         return ["scores"] * bool(self.nights())
 
-    def night_files(self, night: str) -> Files:
-        """The file of a night, and the model that stages it where a rule can make it."""
+    def night_files(self, night: str) -> dict[str, str | list[str]]:
+        """The file of a night, what lies beside it and is read with it, and the files of the model that stages it."""
         if night not in self._nights:
             raise HypnolensError(f"score.nights: there is no night '{night}' among them")
+        path = self._nights[night]
+        beside = [*further_files(path), companion(path, self._names_in(path.parent))]
+        return {
+            "night": escaped(path),
+            "beside": [escaped(file) for file in beside if file],
+            "model": [escaped(file) for file in self._model_files],
+        }
+
+    @cached_property
+    def _names_in(self) -> Callable[[Path], frozenset[str]]:
+        return cache(names_in)
+
+    @cached_property
+    def _model_files(self) -> list[Path]:
+        """Weights and cards, or an archive; a file by the path that was given, as a rule may make it.
+
+        Of a folder they are absolute: rules name their outputs otherwise, and whoever scores nights with networks that
+        lie below ``results/`` has not asked to train them again.
+        """
         model = self.configuration.score["model"]
-        files = {"night": escaped(self._nights[night])}
-        return {**files, "model": escaped(model)} if model and Path(model).suffix else files
+        if not model:
+            return []
+        files = [file for pair in weights_and_cards(Path(model)) for file in pair if file.is_file()]
+        if Path(model).is_dir():
+            return [file.absolute() for file in sorted(files)]
+        return list(dict.fromkeys([Path(model), *files])) if Path(model).suffix else []
 
     def score_options(self) -> dict[str, Any]:
         """How a night is scored."""

@@ -47,9 +47,9 @@ def scored_night(
     probability = np.asarray(probability, dtype=np.float32)
     usable = ~np.isnan(probability[:, 0])
     facts = {
-        "name": "night1", "source": "night1.edf", "sha256": "0" * 64, "channels": ("C4-M1",),
-        "signals": np.empty((1, 0), dtype=np.float32), "rate": file_rate or rate, "limits": (None,), "notes": (),
-        "warnings": (),
+        "name": "night1", "source": "night1.edf", "sha256": "0" * 64, "place": "0" * 64,
+        "channels": ("C4-M1",), "signals": np.empty((1, 0), dtype=np.float32), "rate": file_rate or rate,
+        "limits": (None,), "notes": (), "warnings": (),
     }  # fmt: skip
     human = None if human is None else np.asarray(human, dtype=np.int8)
     whole = {**facts, **night, "start": start, "first_s": first_s, "lights": lights, "human": human}

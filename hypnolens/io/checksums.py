@@ -6,10 +6,13 @@ Standard library only: Snakemake itself imports this, and so does what runs in a
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from hypnolens.errors import RecordingError
 
 OLDER = "it has no checksum: an older hypnolens wrote it, or something else"
 OTHER = "{} does not have its SHA-256"
@@ -37,6 +40,44 @@ def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
     """Digest of a file; by another algorithm to compare it with what its publisher gives, which proves no origin."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
+
+
+@contextmanager
+def unchanged(recording: str) -> Iterator[Callable[..., str]]:
+    """While a block reads files of a recording, see that what it reads is what their SHA-256 is of.
+
+    The block is given a function. It takes files, and is called before they are read. It gives the SHA-256 of one file,
+    and of several (a header and its data) that of all their SHA-256, one after the other; a file counts once. At the
+    end of the block all files that it was called with are looked at again.
+
+    Raises
+    ------
+    RecordingError
+        At the end: a file is another than it was.
+    """
+    known: dict[str, tuple[Path, str]] = {}
+
+    def sha256_of(*files: Path) -> str:
+        places = {os.path.realpath(file): file for file in files}
+        for place, file in places.items():
+            if place not in known:
+                known[place] = file, _digest_or_nothing(file)
+        sums = [known[place][1] for place in places]
+        return sums[0] if len(sums) == 1 else sha256("".join(sums).encode())
+
+    yield sha256_of
+    for file, before in known.values():
+        if _digest_or_nothing(file) != before:
+            what = f"{file.name} was changed while it was read"
+            raise RecordingError(recording, what, "try again when nothing writes to it")
+
+
+def _digest_or_nothing(file: Path) -> str:
+    """Of a file that cannot be read there is nothing, for whoever reads it to say."""
+    try:
+        return digest_of_file(file) if file.is_file() else ""
+    except OSError:
+        return ""
 
 
 def blocks(file: BinaryIO, end: int) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ from hypnolens.network import model as own
 from hypnolens.network.cards import MOST_BYTES as MOST_CARD
 from hypnolens.network.cards import checked, lacking, parsed, read_card
 from hypnolens.network.devices import pick_device
+from hypnolens.network.folders import weights_and_cards
 from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, cell_geometry, n_parameters
 
 SHIPPED = Path(__file__).parents[1] / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use.safetensors"
@@ -247,14 +248,7 @@ def _opened(path: Path) -> Iterator[dict[str, tuple[Read, Read]]]:
 
 def _in_folder(path: Path) -> dict[str, tuple[Read, Read]]:
     """Weights and cards by name: of a file, of a folder, or of its folders of folds in the order of their numbers."""
-    if path.suffix == ".safetensors":
-        beside = path.with_suffix(".json")
-        weights = [(path, beside if beside.exists() else path.with_name("model.json"))]
-    elif (path / "model.safetensors").exists():
-        weights = [(path / "model.safetensors", path / "model.json")]
-    else:
-        folds = sorted(path.glob("fold-*/model.safetensors"), key=lambda file: _number(path, file.parent.name))
-        weights = [(file, file.with_name("model.json")) for file in folds]
+    weights = sorted(weights_and_cards(path), key=lambda pair: _number(path, pair[0].parent.name))
     for file in (file for pair in weights for file in pair if kind_of(file) != FILE):
         raise HypnolensError(f"{file}: there is no such file{instead(file)}; weights need their card")
     return {str(file): (partial(read_regular, file), partial(read_regular, card)) for file, card in weights}

@@ -157,7 +157,7 @@ def _sentence(name: str, band_hz: Sequence[float] | None, value: float, low: flo
 
 def _sample(epochs: Epochs) -> np.ndarray:
     rows = np.unique(np.linspace(0, len(epochs.signal) - 1, MOST_EPOCHS).round().astype(int))
-    return np.asarray(epochs.signal)[rows].astype(np.float32) * np.float32(epochs.scale_uv)
+    return epochs.signal[rows].astype(np.float32) * np.float32(epochs.scale_uv)
 
 
 def _alive(sample: np.ndarray) -> bool:

@@ -97,8 +97,8 @@ def write_epochs(epochs: Epochs, path: Path) -> None:
 def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epochs:
     """Read epochs; without ``signal`` only the stages and the header, and ``signal`` is then ``(0, 0)``.
 
-    What is read is compared with its checksum. A ``mapped`` signal is too, and stays in its file, read-only, until
-    rows of it are asked for.
+    What is read is compared with its checksum. A ``mapped`` signal is too, and stays in its file until rows of it are
+    asked for, see `hypnolens.io.tensors.Stored`.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
         if texts["recording"] != Path(path).stem:
             raise OtherError(path, f"holds the epochs of {quoted(texts['recording'])}")
         return Epochs(
-            signal=file.mapped("signal", np.int16) if mapped else file["signal"] if signal else NO_SIGNAL,
+            signal=file.stored("signal") if mapped else file["signal"] if signal else NO_SIGNAL,
             stage=file["stage"],
             epoch_index=file["epoch_index"],
             scale_uv=float(texts["scale_uv"]),

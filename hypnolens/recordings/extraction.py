@@ -9,7 +9,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from hypnolens.errors import RecordingError
-from hypnolens.io.checksums import digest_of_file
+from hypnolens.io.checksums import digest_of_file, unchanged
 from hypnolens.io.tables import read_rows
 from hypnolens.recordings.edf import Channel, read_channel
 from hypnolens.recordings.epochs import Epochs
@@ -78,17 +78,21 @@ def extract(
     RecordingError
         Whatever makes the recording unusable, no scored epoch among it.
     """
-    found = read_channel(psg, channel, recording)
-    if rates and found.rate not in rates:
-        expected = " or ".join(f"{rate:g}" for rate in rates)
-        what = f"channel '{found.label}' of {psg.name} has {found.rate:g} Hz; this dataset has {expected} Hz"
-        raise RecordingError(recording, what, "fetch the file again, or use kind: folder for a converted copy")
-    duration_s = len(found.signal) / found.rate
-    if duration_s < EPOCH_S:
-        raise RecordingError(
-            recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out with exclude:"
-        )
-    stages, first_s, flags = read_stages(hypnogram, start=found.start, duration_s=duration_s, recording=recording)
+    with unchanged(recording) as sha256_of:
+        source_sha256, _ = sha256_of(psg), sha256_of(hypnogram)
+        found = read_channel(psg, channel, recording)
+        if rates and found.rate not in rates:
+            expected = " or ".join(f"{rate:g}" for rate in rates)
+            what = f"channel '{found.label}' of {psg.name} has {found.rate:g} Hz; this dataset has {expected} Hz"
+            raise RecordingError(recording, what, "fetch the file again, or use kind: folder for a converted copy")
+        duration_s = len(found.signal) / found.rate
+        if duration_s < EPOCH_S:
+            raise RecordingError(
+                recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out with exclude:"
+            )
+        stages, first_s, flags = read_stages(hypnogram, start=found.start, duration_s=duration_s, recording=recording)
+        paths = {"psg": psg, "hypnogram": hypnogram}
+        other = [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]
     margin = None if trim_wake_min is None else round(trim_wake_min * 60 / EPOCH_S)
     kept = kept_epochs(stages, margin=margin, rule=trim_rule)
     if len(kept) == 0:
@@ -99,8 +103,7 @@ def extract(
     # As float32: 16 bits of the file need no more.
     kept_uv = cut(signal, rate, first_s)[kept].astype(np.float32)
     reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
-    paths = {"psg": psg, "hypnogram": hypnogram}
-    if other := [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]:
+    if other:
         flags = [*flags, f"other-file={'+'.join(other)}"]
     flags += quality_flags(kept_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
     scale = float(np.abs(kept_uv).max()) / np.iinfo(np.int16).max or 1.0
@@ -117,7 +120,7 @@ def extract(
         channel=found.label,
         start_time=found.start.isoformat(),
         source=source,
-        source_sha256=digest_of_file(psg),
+        source_sha256=source_sha256,
         dropped={**reasons, "trimmed": len(stages) - sum(reasons.values()) - len(kept)},
         flags=flags,
     )

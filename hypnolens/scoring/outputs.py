@@ -22,6 +22,7 @@ import pandas as pd
 from hypnolens.errors import RecordingError
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.scoring.bids import description, events
+from hypnolens.scoring.folder import UNFINISHED
 from hypnolens.scoring.hypnograms import edf_hypnogram, yasa_hypnogram
 from hypnolens.scoring.names import file_names
 from hypnolens.scoring.night_page import write_page
@@ -91,7 +92,7 @@ def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside their places, as only within a file system is a renaming one step.
-        with TemporaryDirectory(prefix=".hypnolens-", dir=folder, ignore_cleanup_errors=True) as unfinished:
+        with TemporaryDirectory(prefix=UNFINISHED, dir=folder, ignore_cleanup_errors=True) as unfinished:
             for kind, name in files.items():
                 writers[kind](Path(unfinished, name))
                 _to_disk(Path(unfinished, name))

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from hypnolens.errors import RecordingError, one_line
-from hypnolens.io.checksums import digest_of_file, sha256
+from hypnolens.io.checksums import unchanged
 from hypnolens.io.kinds import FILE, instead, kind_of
 from hypnolens.recordings.edf import MICROVOLTS, Annotations
 from hypnolens.recordings.extraction import LEAST_RATE_HZ
 from hypnolens.recordings.hypnogram import LABELS, Hypnogram, place_stages, read_stages
 from hypnolens.recordings.quality import FLAT_UV, RMS_UV
+from hypnolens.scoring.files import companion, names_in, place_of
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.sources import Part, Source, read_source
@@ -82,12 +83,27 @@ def read_night(
     ------
     RecordingError
         A file that is damaged, discontinuous, shorter than an epoch or of no known format, no such channel, channels of
-        different rates, values that cannot be EEG.
+        different rates, values that cannot be EEG; a file that changes while it is read.
     """
     name = night_name(path)
     if kind_of(path) != FILE:
         raise RecordingError(name, f"there is no file {path}{instead(path)}", "correct the path")
-    source = read_source(path, name, channels, preferred)
+    beside = companion(path, names_in(path.parent)) if hypnogram is None else None
+    with unchanged(name) as sha256_of:
+        sha256_of(*(file for file in (hypnogram, beside) if file))
+        source = read_source(path, name, channels, preferred, sha256_of)
+        return _night(path, name, source, sha256_of(*source.files), lights, hypnogram, beside)
+
+
+def _night(
+    path: Path,
+    name: str,
+    source: Source,
+    sha256: str,
+    lights: tuple[str | None, str | None],
+    hypnogram: Path | None,
+    beside: Path | None,
+) -> Night:
     duration_s = source.signals.shape[1] / source.rate
     if source.rate < LEAST_RATE_HZ:
         raise RecordingError(
@@ -108,7 +124,7 @@ def read_night(
         if factor != 1.0:
             signals[place] *= factor
             limits[place] = None if (ends := limits[place]) is None else (ends[0] * factor, ends[1] * factor)
-    human, first_s, sentences, doubts = _human(path, name, source, duration_s, hypnogram)
+    human, first_s, sentences, doubts = _human(path, name, source, duration_s, hypnogram, beside)
     for place, parts in enumerate(source.parts):
         if parts:
             of, factor = source.choices[place].name, factors[place]
@@ -120,7 +136,8 @@ def read_night(
     return Night(
         name=name,
         source=path.name,
-        sha256=_sha256(source.files),
+        sha256=sha256,
+        place=place_of(path),
         channels=tuple(choice.name for choice in source.choices),
         signals=signals,
         rate=source.rate,
@@ -132,12 +149,6 @@ def read_night(
         notes=tuple(map(one_line, (*spoken, *sentences, *said))),
         warnings=tuple(map(one_line, (*found, *doubts, *doubtful))),
     )
-
-
-def _sha256(files: Sequence[Path]) -> str:
-    """SHA-256 of a file; of several (a header and its data) that of all their SHA-256, one after the other."""
-    sums = [digest_of_file(file) for file in files]
-    return sums[0] if len(sums) == 1 else sha256("".join(sums).encode())
 
 
 def _without_dead_parts(
@@ -211,7 +222,7 @@ def _unit_factor(signal: np.ndarray, rate: float, unit: str, channel: str, name:
 
 
 def _human(
-    path: Path, name: str, source: Source, duration_s: float, hypnogram: Path | None
+    path: Path, name: str, source: Source, duration_s: float, hypnogram: Path | None, beside: Path | None
 ) -> tuple[np.ndarray | None, float, list[str], list[str]]:
     """Human stages, where their grid begins, and what to say of them (notes, warnings)."""
     where: dict[str, Any] = {"start": source.start, "duration_s": duration_s, "recording": name}
@@ -221,7 +232,7 @@ def _human(
     ways: dict[str, Callable[..., Hypnogram]] = {}
     if (inside := _stages_inside(source.annotations)).entries:
         ways[f"annotations of {path.name}"] = partial(place_stages, inside, path.name)
-    if (beside := _companion(path)) is not None:
+    if beside is not None:
         ways[beside.name] = partial(read_stages, beside)
     doubts: list[str] = []
     for place, read in ways.items():
@@ -249,19 +260,6 @@ def _stages_inside(annotations: Annotations) -> Annotations:
     # None has a length but that of a sample: they mark the beginning of each epoch. Some have none: a crop took all.
     entries = long or [(onset, float(EPOCH_S), text) for onset, _, text in entries]
     return replace(annotations, entries=tuple(entries))
-
-
-def _companion(path: Path) -> Path | None:
-    # Names as they are written: where a file system ignores case, scoring's own NAME-hypnogram.edf would be found.
-    there = {file.name for file in path.parent.iterdir()}
-    names = [path.stem.removesuffix("-PSG") + ending for ending in (".xml", "-profusion.xml")]
-    if path.name.endswith("-PSG.edf"):
-        stem = path.name.removesuffix("-PSG.edf")
-        others = [name for name in there if re.fullmatch(rf"{re.escape(stem[:6])}..-Hypnogram\.edf", name)]
-        if stem[:2] in ("SC", "ST") and len(stem) == 8 and len(others) == 1:
-            names.insert(0, others[0])
-        names.insert(0, f"{stem}-Hypnogram.edf")
-    return next((path.with_name(name) for name in names if name in there), None)
 
 
 def _lights(

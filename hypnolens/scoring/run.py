@@ -1,20 +1,23 @@
 """One night from file to files, and many nights side by side."""
 
-import multiprocessing
 import os
+import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hypnolens.errors import HypnolensError, RecordingError
+from hypnolens.errors import HypnolensError, RecordingError, quoted
 from hypnolens.explanations.maps import LAYER_IG
+from hypnolens.scoring.folder import check_same, foreign
 from hypnolens.scoring.names import clashes, night_name
+from hypnolens.scoring.workers import Killed, each_apart
 
 REVIEW_BELOW = 0.6
 """Confidence below which an epoch is listed for review: two stages share nearly all of the probability."""
+
+ALONE = "try it alone, with --jobs 1"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) 
     Raises
     ------
     HypnolensError
-        The night or the model cannot be used, or the results not be written.
+        The night or the model cannot be used, or the results not be written, or only over those of another recording.
     """
     # Torch, MNE and YASA take seconds to load, and have no part in a question for help.
     import torch
@@ -85,6 +88,7 @@ def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) 
         hypnogram=options.hypnogram,
         preferred=scorers[0].card["usual"]["channels"],
     )
+    check_same(night.name, night.sha256, night.place, out)
     scored = stage_night(night, scorers, precision=options.precision, below=options.below)
     detail = detail_of(scored, scorers[0], method=options.method) if options.page else None
     write_outputs(scored, out, detail)
@@ -94,27 +98,22 @@ def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) 
 def score_files(
     paths: Sequence[Path], out: Path, options: ScoringOptions, *, jobs: int
 ) -> Iterator[tuple[Path, dict[str, Any] | HypnolensError]]:
-    """Score nights, several at a time, each in a process of its own; one that fails stops no other.
+    """Score nights, several at a time and each in a process of its own; one that fails stops no other.
 
     Yields
     ------
     path, result
         Of each night as it is done: its summary, or the error that it ended with.
     """
-    cores = available_cores()
-    if jobs == 1 or len(paths) == 1:
-        for path in paths:
-            try:
-                yield path, score_file(path, out, options, threads=cores)
-            except HypnolensError as error:
-                yield path, error
+    refused = foreign(paths, out)
+    yield from refused.items()
+    rest = [path for path in paths if path not in refused]
+    score = partial(_tried, out=out, options=options, threads=max(1, available_cores() // jobs))
+    if len(rest) == 1:
+        yield rest[0], score(rest[0])
         return
-    # Forked processes would share torch's threads, which then wait for each other for ever.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting = {pool.submit(score_file, path, out, options, threads=max(1, cores // jobs)): path for path in paths}
-        for done in as_completed(waiting):
-            yield waiting[done], _result(done, waiting[done])
+    for path, result in each_apart(score, rest, jobs=jobs, prepare=_load):
+        yield path, _given_up(path, result) if isinstance(result, Killed) else result
 
 
 def check_names(paths: Sequence[Path]) -> None:
@@ -135,11 +134,28 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _result(done: "Future[dict[str, Any]]", path: Path) -> dict[str, Any] | HypnolensError:
+def _tried(path: Path, out: Path, options: ScoringOptions, threads: int) -> dict[str, Any] | HypnolensError:
+    """Summary of a night, or what it ended with, whatever that is: the other nights are no worse for it."""
     try:
-        return done.result()
+        return score_file(path, out, options, threads=threads)
     except HypnolensError as error:
         return error
-    except BrokenProcessPool:
-        what = "its process was killed, perhaps for want of memory"
-        return RecordingError(night_name(path), what, "try again with --jobs 1")
+    except MemoryError:
+        return RecordingError(night_name(path), "there is not enough memory for it", ALONE)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"unexpected {type(error).__name__} ({quoted(str(error))}, {Path(where.filename).name}:{where.lineno})"
+        return RecordingError(night_name(path), what, "this is a fault of hypnolens: please report this line")
+
+
+def _given_up(path: Path, killed: Killed) -> RecordingError:
+    why = ", perhaps for want of memory" if killed.by == "SIGKILL" else ""
+    return RecordingError(night_name(path), f"its process ended again and again ({killed.by}){why}", ALONE)
+
+
+def _load() -> None:
+    """Load what scoring needs, which takes seconds, so that a process that has begun with a night is about that."""
+    import hypnolens.network.files
+    import hypnolens.scoring.outputs
+    import hypnolens.scoring.reading
+    import hypnolens.scoring.staging  # noqa: F401

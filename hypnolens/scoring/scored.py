@@ -20,8 +20,8 @@ class Night:
     ----------
     name
         Name of the night, from which outputs are named.
-    source, sha256
-        Name of the file, and its SHA-256.
+    source, sha256, place
+        Name of the file, its SHA-256, and where it is, see `hypnolens.scoring.files.place_of`.
     channels
         Channels that are scored, one or several, such as ``C4-M1``, which may be a difference of two of the file.
     signals
@@ -48,6 +48,7 @@ class Night:
     name: str
     source: str
     sha256: str
+    place: str
     channels: tuple[str, ...]
     signals: np.ndarray
     rate: float

@@ -16,6 +16,7 @@ import numpy as np
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.recordings.edf import Annotations, check_bdf, list_annotations, list_channels, read_place
 from hypnolens.scoring.channels import Choice, choose
+from hypnolens.scoring.files import brainvision_header, further_files
 
 GAP = re.compile(r"BAD_ACQ_SKIP|(EDGE|BAD)[ _]boundary|boundary|New Segment/.*", re.I)
 """Annotations of places where a recording was paused or cut: FIF, MNE, EEGLAB, BrainVision."""
@@ -65,7 +66,7 @@ class Source:
     parts
         Of a difference its two channels, and `None` of others.
     files
-        All that belong to the recording.
+        All that hold the recording; one may be named twice, in two ways.
     """
 
     signals: np.ndarray
@@ -80,7 +81,13 @@ class Source:
     files: tuple[Path, ...]
 
 
-def read_source(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
+def read_source(
+    path: Path,
+    name: str,
+    channels: Sequence[str],
+    preferred: Sequence[str],
+    watch: Callable[..., object],
+) -> Source:
     """Choose and read channels of a file.
 
     Parameters
@@ -91,13 +98,19 @@ def read_source(path: Path, name: str, channels: Sequence[str], preferred: Seque
         Of the recording, for error messages.
     channels, preferred
         See `hypnolens.scoring.channels.choose`.
+    watch
+        Called with all files that hold the recording, as soon as they are known and before their samples are read.
 
     Raises
     ------
     RecordingError
         A file that is damaged, discontinuous or of no known format; no such channel, or channels of different rates.
     """
-    return (_read_edf if path.suffix.lower() == ".edf" else _read_other)(path, name, channels, preferred)
+    files = (path, *further_files(path))
+    watch(*files)
+    if path.suffix.lower() == ".edf":
+        return _read_edf(path, name, channels, preferred)
+    return _read_other(files, name, channels, preferred, watch)
 
 
 def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
@@ -133,7 +146,14 @@ def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequenc
     )
 
 
-def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
+def _read_other(
+    files: tuple[Path, ...],
+    name: str,
+    channels: Sequence[str],
+    preferred: Sequence[str],
+    watch: Callable[..., object],
+) -> Source:
+    path = files[0]
     bdf = path.suffix.lower() == ".bdf"
     if bdf:
         check_bdf(path, name)
@@ -146,6 +166,8 @@ def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Seque
             warnings.simplefilter("always")
             # MNE gives no warnings below this level of its log.
             raw: Any = mne.io.read_raw(path, preload=False, verbose="warning")
+            files = (*files, *(Path(file) for file in raw.filenames if file is not None))
+            watch(*files)
             labels, types = list(raw.ch_names), raw.get_channel_types()
             eeg = None if bdf else [kind == "eeg" for kind in types]
             if eeg is not None and not any(eeg):
@@ -190,7 +212,6 @@ def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Seque
     texts = dict.fromkeys(" ".join(str(one.message).split())[:200] for one in caught if _of_damage(one))
     if worst := [text for text in texts if DAMAGED.search(text)]:
         raise RecordingError(name, f"{path.name} is damaged, as MNE says: {worst[0]}", DAMAGE)
-    others = [Path(file) for file in raw.filenames if file is not None]
     return Source(
         _derived(chosen, signals),
         rates[labels[places[0]]],
@@ -201,7 +222,7 @@ def _read_other(path: Path, name: str, channels: Sequence[str], preferred: Seque
         tuple(chosen),
         tuple(f"MNE says of {path.name}: {text}" for text in texts),
         _pairs(chosen, labels, signals, lambda place: None),
-        tuple(dict.fromkeys((path, *others))),
+        files,
     )
 
 
@@ -211,18 +232,17 @@ def _of_damage(caught: warnings.WarningMessage) -> bool:
 
 def _check_brainvision(path: Path, name: str) -> None:
     """Refuse a recording of BrainVision whose samples do not fill its file, which MNE reads without a word."""
-    text = path.read_text(encoding="latin-1")
-    said = {key: value.strip() for key, value in re.findall(r"^(\w+)=(.*)$", text, re.M)}
-    data = path.parent / said.get("DataFile", "").replace("$b", path.stem)
-    if "NumberOfChannels" not in said or said.get("BinaryFormat") not in SAMPLE_BYTES or not data.is_file():
+    said = brainvision_header(path)
+    data = path.parent / said.get("datafile", "")
+    if "numberofchannels" not in said or said.get("binaryformat") not in SAMPLE_BYTES or not data.is_file():
         return
     try:
-        samples = data.stat().st_size / (int(said["NumberOfChannels"]) * SAMPLE_BYTES[said["BinaryFormat"]])
-        promised = int(said["DataPoints"]) if "DataPoints" in said else int(samples)
+        samples = data.stat().st_size / (int(said["numberofchannels"]) * SAMPLE_BYTES[said["binaryformat"]])
+        promised = int(said["datapoints"]) if "datapoints" in said else int(samples)
     except (ValueError, ZeroDivisionError) as error:
         raise RecordingError(name, f"the header {path.name} makes no sense ({error})", DAMAGE) from error
     if samples != promised:
-        short = "cut short" if samples < promised or "DataPoints" not in said else "longer than its header says"
+        short = "cut short" if samples < promised or "datapoints" not in said else "longer than its header says"
         raise RecordingError(name, f"{data.name} is {short}: {samples:g} samples, not {promised}", DAMAGE)
 
 

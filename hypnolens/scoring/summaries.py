@@ -19,7 +19,8 @@ def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
 
     - ``hypnolens``: version; ``name``; ``models``: names of the networks; ``caution``: what their maker warns of;
       ``warnings`` and ``notes``, in sentences;
-    - ``file sha256 channels rate_hz model_rate_hz``: what was read, at which rate, and at which it was staged;
+    - ``file sha256 place channels rate_hz model_rate_hz``: what was read, a checksum of where it is, the channels, at
+      which rate they are, and at which they were staged;
     - ``start_date start_time``: of the first sample; `None` where the file does not say;
     - ``first_s``: seconds from the first sample to the first epoch; ``lights_off_s lights_on_s``, from the first sample
       too, and ``lights_off lights_on``, times of day;
@@ -44,6 +45,7 @@ def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
         "notes": list(night.notes),
         "file": night.source,
         "sha256": night.sha256,
+        "place": night.place,
         "channels": list(night.channels),
         "rate_hz": float(night.rate),
         "model_rate_hz": float(scored.rate),

@@ -1,7 +1,7 @@
 """The epochs of many recordings as one table of rows, as stored (int16) until the network asks for them in µV.
 
 On a GPU the whole table lies in its memory where it fits: 6 kB an epoch at 100 Hz, 1.2 GB for Sleep-EDF-78, 2.0 GB for
-the 329 of SHHS, 34 GB for visit 1 whole. Where it does not fit, and on a CPU, rows are read from the mapped files, so
+the 329 of SHHS, 34 GB for visit 1 whole. Where it does not fit, and on a CPU, rows are read from the files, so
 that memory holds the rows of a step and what the system caches; stages and windows of visit 1 whole take 0.3 GB.
 """
 

@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 
 from hypnolens.cli import main
+from hypnolens.io.checksums import sha256
 from hypnolens.recordings.hypnogram import read_stages
+from hypnolens.scoring import run
+from hypnolens.scoring.folder import alone_in
 from hypnolens.stages import STAGES
 from tests.conftest import pink, write_hypnogram, write_psg
 
@@ -126,19 +129,76 @@ def test_files_of_stages_are_no_nights(tmp_path, capsys):
 def test_nights_side_by_side_give_what_they_give_alone(tmp_path):
     nights = [_night(tmp_path, f"n{seed}.edf", pink(12, seed=seed).clip(-190, 190)) for seed in range(3)]
     assert score(*nights, "--no-page", "--jobs", 2, out=tmp_path / "two") == 0
-    assert score(*nights, "--no-page", "--jobs", 1, out=tmp_path / "one") == 0
+    for night in nights:
+        assert score(night, "--no-page", out=tmp_path / "one") == 0
     for name in ("n0", "n1", "n2"):
         tables = [pd.read_csv(tmp_path / jobs / f"{name}-stages.tsv", sep="\t") for jobs in ("one", "two")]
         assert tables[0]["stage"].equals(tables[1]["stage"])
         assert np.allclose(tables[0]["confidence"], tables[1]["confidence"], atol=1e-4)
 
 
+# One bad night takes no other along, and no results are written over those of another recording
+
+
+def _written(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("one\ntwo"), MemoryError(), RecursionError()])
+def test_whatever_a_night_ends_with_is_one_line(tmp_path, capsys, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(run, "score_file", fail)
+    assert score(_night(tmp_path), out=tmp_path / "o") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("night: ") and said.count("\n") == 1 and "; " in said
+    assert isinstance(error, MemoryError) or f"unexpected {type(error).__name__}" in said
+
+
+def test_names_that_become_one_in_bids_are_refused_in_a_later_command_too(tmp_path, capsys):
+    assert score(_night(tmp_path, "J-1.edf"), "--no-page", out=tmp_path / "o") == 0
+    before = _written(tmp_path / "o")
+    other = _night(tmp_path, "J1.edf", pink(12, seed=1).clip(-190, 190))
+    assert score(other, "--no-page", out=tmp_path / "o") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("J1: ") and "is of another night, J-1" in said and "rename the recording, or" in said
+    assert _written(tmp_path / "o") == before
+    assert score(tmp_path / "J-1.edf", "--no-page", out=tmp_path / "o") == 0
+    assert _written(tmp_path / "o") == before
+
+
+def test_another_recording_of_the_same_name_is_refused_and_a_new_version_is_not(tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    assert score(_night(tmp_path), "--no-page", out=tmp_path / "o") == 0
+    before = _written(tmp_path / "o")
+    other = _night(tmp_path / "other", signal=pink(12, seed=1).clip(-190, 190))
+    assert score(other, "--no-page", out=tmp_path / "o") == 1
+    said = capsys.readouterr().err
+    assert "is of another recording, 'night.edf', and would be overwritten; move it away, or" in said
+    assert said.count("\n") == 1 and _written(tmp_path / "o") == before
+    # The first one, corrected where it lies; and moved.
+    assert score(_night(tmp_path, signal=pink(12, seed=2).clip(-190, 190)), "--no-page", out=tmp_path / "o") == 0
+    corrected = json.loads((tmp_path / "o" / "night.json").read_text())
+    assert corrected["sha256"] == sha256((tmp_path / "night.edf").read_bytes())
+    (tmp_path / "night.edf").rename(tmp_path / "other" / "night.edf")
+    assert score(tmp_path / "other" / "night.edf", "--no-page", out=tmp_path / "o") == 0
+
+
+def test_two_commands_do_not_write_into_one_folder(tmp_path, capsys):
+    with alone_in(tmp_path / "o"):
+        assert score(_night(tmp_path), "--no-page", out=tmp_path / "o") == 1
+    said = capsys.readouterr().err
+    assert "another hypnolens writes results there; wait until it has ended, or choose another folder" in said
+    assert said.count("\n") == 1 and not _written(tmp_path / "o")
+
+
 def test_help_teaches_and_is_quick():
     command = [sys.executable, "-X", "importtime", "-m", "hypnolens.cli", "score", "--help"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "--channel C4-M1" in run.stdout and "exit status" in run.stdout and "NOT fit for real use" in run.stdout
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "--channel C4-M1" in said.stdout and "exit status" in said.stdout and "NOT fit for real use" in said.stdout
     heavy = ("torch", "mne", "yasa", "scipy.signal", "pandas")
-    assert not [line for line in run.stderr.splitlines() if line.rpartition("|")[2].strip() in heavy]
+    assert not [line for line in said.stderr.splitlines() if line.rpartition("|")[2].strip() in heavy]
 
 
 # A night that should be right or refused, never silently wrong
@@ -148,9 +208,8 @@ def test_a_night_in_volts_gives_the_stages_of_the_same_night_in_microvolts(tmp_p
     _night(tmp_path, "uv.edf")
     _night(tmp_path, "v.edf", EEG * 1e-6, unit="V", limits=(-0.0002, 0.0002))
     _night(tmp_path, "lie.edf", EEG * 1e-6, unit="uV", limits=(-0.0002, 0.0002))
-    assert (
-        score(*(tmp_path / f"{n}.edf" for n in ("uv", "v", "lie")), "--no-page", "--jobs", 1, out=tmp_path / "o") == 0
-    )
+    for name in ("uv", "v", "lie"):
+        assert score(tmp_path / f"{name}.edf", "--no-page", out=tmp_path / "o") == 0
     tables = [pd.read_csv(tmp_path / "o" / f"{name}-stages.tsv", sep="\t") for name in ("uv", "v", "lie")]
     assert tables[1]["stage"].equals(tables[0]["stage"]) and tables[2]["stage"].equals(tables[0]["stage"])
     assert np.allclose(tables[2]["confidence"], tables[0]["confidence"], atol=0.02)
@@ -161,7 +220,8 @@ def test_a_night_at_128_hz_in_records_of_10_s_gives_nearly_the_same_stages(tmp_p
     _night(tmp_path, "a.edf")
     fine = np.interp(np.arange(12 * 30 * 128) / 128, np.arange(len(EEG)) / 100, EEG)
     _night(tmp_path, "b.edf", fine, rate=128.0, record_s=10.0)
-    assert score(tmp_path / "a.edf", tmp_path / "b.edf", "--no-page", "--jobs", 1, out=tmp_path / "o") == 0
+    for name in "ab":
+        assert score(tmp_path / f"{name}.edf", "--no-page", out=tmp_path / "o") == 0
     first, second = (pd.read_csv(tmp_path / "o" / f"{name}-stages.tsv", sep="\t") for name in "ab")
     assert len(second) == 12 and (first["stage"] == second["stage"]).mean() > 0.8
 

@@ -1,11 +1,14 @@
 """EDF files: values against an independent reader, and damage that must be refused."""
 
+import errno
+import os
+
 import mne
 import numpy as np
 import pytest
 
 from hypnolens.errors import RecordingError
-from hypnolens.recordings.edf import read_annotations, read_channel
+from hypnolens.recordings.edf import list_annotations, read_annotations, read_channel
 from tests.conftest import write_hypnogram, write_pair, write_psg
 
 
@@ -38,6 +41,41 @@ def test_a_missing_channel_names_those_present(tmp_path):
     path, _ = write_pair(tmp_path, "a", "WW")
     with pytest.raises(RecordingError, match=r"^a: channel 'C3' or 'EEG' not found; a-PSG.edf has 'EEG Fpz-Cz'; set"):
         read_channel(path, ["C3", "EEG"], "a")
+
+
+def test_only_the_wanted_channel_is_read(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).uniform(-1, 1, 300_000)
+    path = write_psg(tmp_path / "a.edf", {f"C{number}": x for number in range(8)}, limits=(-1, 1))
+    real, read = os.pread, []
+    monkeypatch.setattr(os, "pread", lambda file, n, place: read.append(n) or real(file, n, place))
+    assert len(read_channel(path, ["C5"], "a").signal) == len(x)
+    assert sum(read) < 1.1 * 2 * len(x)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("kind", ["PSG", "Hypnogram"])
+def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(tmp_path, monkeypatch, left, kind):
+    """A mapped one ends the process without a word (SIGBUS)."""
+    path = dict(zip(("PSG", "Hypnogram"), write_pair(tmp_path, "a", "WW22" * 20), strict=True))[kind]
+    size, real = path.stat().st_size, os.pread
+
+    def pread(file, n, place):
+        os.truncate(path, int(left * size))
+        return real(file, n, place)
+
+    monkeypatch.setattr(os, "pread", pread)
+    with pytest.raises(RecordingError, match=rf"^a: a-{kind}\.edf became shorter while it was read; "):
+        read_channel(path, ["EEG Fpz-Cz"], "a") if kind == "PSG" else list_annotations(path, "a")
+
+
+def test_a_disk_that_fails_is_said_in_one_line(tmp_path, monkeypatch):
+    def pread(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path, _ = write_pair(tmp_path, "a", "WW22")
+    monkeypatch.setattr(os, "pread", pread)
+    with pytest.raises(RecordingError, match=r"a-PSG\.edf cannot be read \(Input/output error\)"):
+        read_channel(path, ["EEG Fpz-Cz"], "a")
 
 
 def _change(path, offset, value):

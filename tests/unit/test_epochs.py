@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from hypnolens.errors import DamagedError, DatasetError, OtherError, RecordingError
+from hypnolens.io.tensors import Stored, opened
+from hypnolens.recordings import extraction
 from hypnolens.recordings.epochs import (
     check_rates,
     read_epochs,
@@ -136,7 +138,11 @@ def test_every_way_of_reading_gives_the_same(tmp_path):
     write_epochs(extract(*write_pair(tmp_path, "a", "W122R"), **OPTIONS), path)
     whole, mapped, without = (read_epochs(path, **options) for options in ({}, {"mapped": True}, {"signal": False}))
     np.testing.assert_array_equal(mapped.signal, whole.signal)
-    assert isinstance(mapped.signal, np.memmap) and not mapped.signal.flags.writeable and not without.signal.size
+    assert isinstance(mapped.signal, Stored) and not without.signal.size
+    rows = np.array([4, 0, 0, 3])
+    for some in (rows, slice(1, 3), slice(None), 2, rows[:0], [1], -1):
+        np.testing.assert_array_equal(mapped.signal[some], whole.signal[some])
+    assert (mapped.signal.shape, mapped.signal.nbytes) == (whole.signal.shape, whole.signal.nbytes)
     assert whole.sha256 == mapped.sha256 == without.sha256
 
 
@@ -170,6 +176,64 @@ def test_epochs_in_another_recordings_place_are_refused(tmp_path):
     write_epochs(make_epochs([0], name="c"), tmp_path / "c.safetensors")
     with pytest.raises(OtherError, match="c.safetensors: is of no recording"):
         listed.read("c")
+
+
+def _kept(tmp_path, labels, seed=0):
+    epochs = extract(*write_pair(tmp_path, "a", labels, seed=seed), **OPTIONS)
+    write_epochs(epochs, tmp_path / "a.safetensors")
+    return epochs
+
+
+def test_a_signal_that_stays_in_its_file_is_never_another_one(tmp_path):
+    epochs, path = _kept(tmp_path, "W122R"), tmp_path / "a.safetensors"
+    stored = read_epochs(path, mapped=True).signal
+    path.write_bytes(path.read_bytes())  # the same once more, as by a restored backup
+    np.testing.assert_array_equal(stored[1:3], epochs.signal[1:3])
+    _kept(tmp_path, "W122R", seed=1)
+    with pytest.raises(DamagedError, match="a.safetensors: damaged \\('signal' does not have its SHA-256"):
+        stored[1:3]
+    path.unlink()
+    with pytest.raises(DamagedError, match="there is no such file"):
+        stored[0]
+
+
+@pytest.mark.parametrize("left", [0, 8, 100, 5000, 20000])
+def test_a_file_of_epochs_that_became_shorter_is_damaged_and_ends_no_process(tmp_path, left):
+    _kept(tmp_path, "W122R")
+    path = tmp_path / "a.safetensors"
+    stored = read_epochs(path, mapped=True).signal
+    with path.open("rb+") as file, opened(path) as whole:
+        file.truncate(left)
+        with pytest.raises(DamagedError, match="does not have its SHA-256"):
+            stored[0]
+        with pytest.raises(ValueError, match="became shorter"):
+            whole["signal"]
+
+
+@pytest.mark.parametrize("damage", ["long", "short"])
+def test_a_file_of_another_length_than_its_header_says_is_refused(tmp_path, damage):
+    _kept(tmp_path, "W122R")
+    path = tmp_path / "a.safetensors"
+    raw = path.read_bytes()
+    path.write_bytes(raw + b"\0" if damage == "long" else raw[:-1])
+    with pytest.raises(DamagedError, match="it does not end where|outside of the file"):
+        read_epochs(path, signal=False)
+
+
+def test_a_recording_that_changes_while_it_is_extracted_is_refused(tmp_path, monkeypatch):
+    pair = write_pair(tmp_path, "a", "W122R")
+    real = extraction.read_channel
+
+    def read_channel(*given):
+        found = real(*given)
+        write_pair(tmp_path, "a", "W122R", seed=1)
+        return found
+
+    monkeypatch.setattr(extraction, "read_channel", read_channel)
+    with pytest.raises(RecordingError, match="a-PSG.edf was changed while it was read; try again"):
+        extract(*pair, **OPTIONS)
+    monkeypatch.undo()
+    assert extract(*pair, **OPTIONS).source_sha256 == hashlib.sha256(pair[0].read_bytes()).hexdigest()
 
 
 def test_the_same_epochs_are_the_same_bytes_which_all_may_read(tmp_path):

@@ -1,5 +1,8 @@
 """What rules ask, answered without Snakemake; and the table of figures."""
 
+from itertools import chain
+from pathlib import Path
+
 import pytest
 
 from hypnolens import plan
@@ -134,10 +137,55 @@ def test_nights_of_ones_own(tmp_path):
     (tmp_path / "one.edf").touch()
     found = _plan(score={"nights": str(tmp_path), "model": "m.zip"})
     assert found.nights() == ["one"] and found.score_tables() == ["scores"]
-    assert found.night_files("one") == {"night": f"{tmp_path}/one.edf", "model": "m.zip"}
+    assert found.night_files("one") == {"night": f"{tmp_path}/one.edf", "beside": [], "model": ["m.zip"]}
     assert "nights" not in found.score_options()
     with pytest.raises(HypnolensError, match="there is no night 'two' among them"):
         found.night_files("two")
+
+
+def _score(tmp_path, model=None):
+    return _plan(score={"nights": str(tmp_path / "nights"), "model": model and str(model)}).night_files
+
+
+def test_what_is_read_beside_a_night_is_an_input(tmp_path):
+    nights = tmp_path / "nights"
+    nights.mkdir()
+    for name in ("a-PSG.edf", "a-Hypnogram.edf", "b.vhdr", "b.eeg", "b.vmrk", "c.edf", "c.xml", "d.edf"):
+        (nights / name).touch()
+    (nights / "b.vhdr").write_text("[Common Infos]\nDataFile=b.eeg\nMarkerFile=b.vmrk\n")
+    files = _score(tmp_path)
+    beside = {name: [Path(path).name for path in files(name)["beside"]] for name in "abcd"}
+    assert beside == {"a": ["a-Hypnogram.edf"], "b": ["b.eeg", "b.vmrk"], "c": ["c.xml"], "d": []}
+    assert files("a")["night"] == f"{nights}/a-PSG.edf"
+
+
+def test_all_files_of_a_model_are_inputs(tmp_path):
+    (tmp_path / "nights").mkdir()
+    (tmp_path / "nights" / "n.edf").touch()
+    folders = [tmp_path / "one", *(tmp_path / "all" / f"fold-{fold}" for fold in (0, 1, 10))]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for name in ("model.safetensors", "model.json", "history.tsv"):
+            (folder / name).touch()
+    pairs = [[str(folder / "model.json"), str(folder / "model.safetensors")] for folder in folders]
+    assert _score(tmp_path, tmp_path / "one")("n")["model"] == pairs[0]
+    assert sorted(_score(tmp_path, tmp_path / "all")("n")["model"]) == sorted(chain(*pairs[1:]))
+    assert sorted(_score(tmp_path, tmp_path / "one" / "model.safetensors")("n")["model"]) == pairs[0]
+    # What a rule may make, and what nobody can.
+    assert _score(tmp_path, "results/d/e/fold-0/model.safetensors")("n")["model"] == [
+        "results/d/e/fold-0/model.safetensors"
+    ]
+    assert _score(tmp_path, tmp_path / "nowhere")("n")["model"] == _score(tmp_path)("n")["model"] == []
+
+
+def test_a_folder_with_networks_is_no_order_to_train_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nights").mkdir()
+    (tmp_path / "nights" / "n.edf").touch()
+    folder = Path("results/mini/small-seed0/fold-0")
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").touch()
+    assert _score(tmp_path, folder)("n")["model"] == [str(tmp_path / folder / "model.safetensors")]
 
 
 def test_figures_are_those_that_a_model_can_show():

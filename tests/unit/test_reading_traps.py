@@ -1,12 +1,15 @@
 """Nights that look well and are not: damage, gaps, dead halves of a difference, units of a recorder left running."""
 
 from datetime import datetime
+from pathlib import Path
 
 import edfio
 import numpy as np
 import pytest
 
 from hypnolens.errors import RecordingError
+from hypnolens.io.checksums import sha256
+from hypnolens.scoring import reading, sources
 from hypnolens.scoring.channels import is_eeg
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.usable import unusable_reasons
@@ -61,6 +64,47 @@ def test_brainvision_gives_what_mne_reads_and_both_files_are_named(tmp_path):
     assert night.channels == ("C4",) and np.abs(night.signals[0] - expected).max() < 1e-3 and night.warnings == ()
     before = night.sha256
     assert read_night(_brainvision(tmp_path, points=len(C4), signal=-C4)).sha256 != before  # the header is the same
+
+
+def test_a_recording_has_one_checksum_however_its_files_are_named(tmp_path, monkeypatch):
+    path = _brainvision(tmp_path)
+    raw = mne.io.RawArray(C4[None] * 1e-6, mne.create_info(["C4"], 100.0, "eeg", verbose="error"), verbose="error")
+    raw.save(tmp_path / "m_raw.fif", verbose="error")
+    (tmp_path / "link_raw.fif").symlink_to("m_raw.fif")
+    sums = [read_night(path).sha256, read_night(tmp_path / "m_raw.fif").sha256]
+    monkeypatch.chdir(tmp_path)
+    assert [read_night(Path("n.vhdr")).sha256, read_night(Path("m_raw.fif")).sha256] == sums
+    assert read_night(Path("link_raw.fif")).sha256 == sums[1] == sha256((tmp_path / "m_raw.fif").read_bytes())
+    _brainvision(tmp_path, markers=[("Comment", "Lights off", 2)])  # markers are part of what is scored
+    assert read_night(path).sha256 != sums[0]
+
+
+def _alter(path):
+    """Another file of the same name and length."""
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("name", ["n.vhdr", "n.eeg", "n.vmrk"])
+def test_brainvision_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, name):
+    path, real = _brainvision(tmp_path), sources.choose
+    monkeypatch.setattr(sources, "choose", lambda *given, **more: _alter(tmp_path / name) or real(*given, **more))
+    with pytest.raises(RecordingError, match=rf"^n: {name} was changed while it was read; try again when nothing"):
+        read_night(path)
+
+
+@pytest.mark.parametrize("name", ["n-PSG.edf", "n-Hypnogram.edf"])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_night_or_its_stages_that_change_while_they_are_read_are_refused(tmp_path, monkeypatch, name, given):
+    path = write_psg(tmp_path / "n-PSG.edf", {"C4": C4})
+    stages = write_hypnogram(tmp_path / "n-Hypnogram.edf", "W" * N)
+    real = reading.read_stages
+    monkeypatch.setattr(
+        reading, "read_stages", lambda *given, **more: (real(*given, **more), _alter(tmp_path / name))[0]
+    )
+    with pytest.raises(RecordingError, match=rf"^n: {name} was changed while it was read"):
+        read_night(path, hypnogram=stages if given else None)
 
 
 @pytest.mark.parametrize("points, left", [(len(C4), 100_000), (None, 100_001)])

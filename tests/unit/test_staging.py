@@ -45,7 +45,7 @@ def scorer(kind=Loudness, **experiment):
 def night(signal, *, rate=RATE, channels=("EEG",), first_s=0.0, lights=(None, None), human=None, limits=None):
     signals = np.atleast_2d(np.asarray(signal, dtype=np.float32))
     return Night(
-        name="N", source="N.edf", sha256="0", channels=channels, signals=signals, rate=rate,
+        name="N", source="N.edf", sha256="0", place="0", channels=channels, signals=signals, rate=rate,
         limits=limits or (None,) * len(signals), start=datetime(2020, 1, 1, 22), first_s=first_s, human=human,
         lights=lights, notes=(), warnings=(),
     )  # fmt: skip

@@ -1,11 +1,39 @@
 """Nights of one's own by Snakemake, and releases: `snakemake score` and `snakemake release`."""
 
 import json
+import shutil
 
+import numpy as np
 import pandas as pd
 import yaml
 
-from tests.conftest import pink, write_psg
+from hypnolens.network.files import SHIPPED
+from tests.conftest import pink, write_hypnogram, write_psg
+
+VHDR = """\
+Brain Vision Data Exchange Header File Version 1.0
+[Common Infos]
+Codepage=UTF-8
+DataFile=b.eeg
+MarkerFile=b.vmrk
+DataFormat=BINARY
+DataOrientation=MULTIPLEXED
+NumberOfChannels=1
+SamplingInterval=10000
+[Binary Infos]
+BinaryFormat=INT_16
+[Channel Infos]
+Ch1=C4,,0.1,µV
+"""
+
+VMRK = """\
+Brain Vision Data Exchange Marker File, Version 1.0
+[Common Infos]
+Codepage=UTF-8
+DataFile=b.eeg
+[Marker Infos]
+Mk1=New Segment,,1,1,0
+"""
 
 
 def _nights(folder, *names):
@@ -42,6 +70,34 @@ def test_a_folder_of_nights_is_a_job_a_night_and_a_bad_one_stops_no_other(pipeli
     # Another review threshold is another result; the same keys are not.
     _configure(pipeline, review_below=0.9)
     assert pipeline.planned("score")["score_night"] == 2
+
+
+def test_a_night_is_scored_again_when_anything_changes_that_it_is_made_of(pipeline):
+    folder = pipeline.folder
+    _nights(folder, "a-PSG.edf")
+    write_hypnogram(folder / "nights" / "a-Hypnogram.edf", "W12233322RRW")
+    signal = np.round(pink(12, seed=1).clip(-190, 190) / 0.1)
+    (folder / "nights" / "b.eeg").write_bytes(signal.astype("<i2").tobytes())
+    (folder / "nights" / "b.vhdr").write_text(VHDR, encoding="utf-8")
+    (folder / "nights" / "b.vmrk").write_text(VMRK)
+    (folder / "model").mkdir()
+    for own, name in ((SHIPPED, "model.safetensors"), (SHIPPED.with_suffix(".json"), "model.json")):
+        shutil.copy(own, folder / "model" / name)
+    _configure(pipeline, model="model")
+    run = pipeline.run("score")
+    assert run.returncode == 0, run.stdout
+    assert pipeline.planned("score") == {}
+    for path, again in {
+        "nights/a-Hypnogram.edf": 1, "nights/b.eeg": 1, "nights/b.vmrk": 1,
+        "model/model.safetensors": 2, "model/model.json": 2,
+    }.items():  # fmt: skip
+        before = (folder / path).read_bytes()
+        (folder / path).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        assert pipeline.planned("score")["score_night"] == again, path
+        (folder / path).write_bytes(before)
+        assert pipeline.planned("score") == {}, path
+    (folder / "nights" / "a-Hypnogram.edf").unlink()
+    assert pipeline.planned("score")["score_night"] == 1
 
 
 def test_nights_that_cannot_be_named_or_found_are_said_before_anything_runs(pipeline):

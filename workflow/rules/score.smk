@@ -31,6 +31,8 @@ rule score_night:
         options=ask(PLAN.score_options),
         code=code_version(
             "score",
+            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use.safetensors",
+            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use.json",
             "hypnolens/scoring/page/page.js",
             "hypnolens/scoring/page/page.html",
             "hypnolens/scoring/page/tables.html",
