@@ -149,7 +149,7 @@ def test_folds_of_a_run_together(dataset):
 def test_every_rule_of_a_dataset_is_told_by_the_place_of_its_benchmark_file():
     found = 0
     for name, rule in rules().items():
-        place = re.sub(r"\{(\w+),[^}]*\}", r"{\1}", str(rule.benchmark or ""))
+        place = re.sub(r"\{(\w+),(?:[^{}]|\{[^}]*\})*\}", r"{\1}", str(rule.benchmark or ""))
         if not place.startswith("results/{dataset}/benchmarks/"):
             continue
         values = {"experiment": "net", "recording": "b.1", "fold": "0"}
