@@ -151,19 +151,20 @@ def test_the_key_changes_with_all_that_decides():
     assert len({base, *others}) == 7
 
 
-def test_the_key_takes_the_checksum_of_a_signal_that_was_read(tmp_path):
-    """However it was read, and whatever was made of it since: no signal is hashed twice."""
+def test_the_key_takes_the_hash_of_epochs_that_were_read(tmp_path):
+    """However they were read, and whatever was made of them since: no signal is hashed twice."""
     path = tmp_path / "a.safetensors"
     write_epochs(TRAINING[0], path)
-    key = training_key({}, 0, "code", [[TRAINING[0]]])
-    for options in ({}, {"mapped": True}, {"signal": False}):
+    key = training_key({}, 0, "code", [[read_epochs(path)]])
+    for options in ({"mapped": True}, {"signal": False}):
         assert training_key({}, 0, "code", [[read_epochs(path, **options)]]) == key
     other = make_epochs(STAGES, name="a", seed=5, rate=20)
     write_epochs(other, path)
-    assert training_key({}, 0, "code", [[read_epochs(path)]]) == training_key({}, 0, "code", [[other]]) != key
+    another = training_key({}, 0, "code", [[read_epochs(path)]])
+    assert another != key
     seen = [normalise(read_epochs(path, mapped=mapped), "spectrum") for mapped in (False, True)]
     keys = {training_key({}, 0, "code", [[epochs]]) for epochs in seen}
-    assert len(keys) == 1 and keys.isdisjoint({key, training_key({}, 0, "code", [[other]])})
+    assert len(keys) == 1 and keys.isdisjoint({key, another})
     write_epochs(TRAINING[0], path)
     assert training_key({}, 0, "code", [[normalise(read_epochs(path), "spectrum")]]) not in keys
 
