@@ -1,10 +1,11 @@
 """Injects faults into running chains, and prints what became of them: fault, times injected, recovered, lost.
 
-    python -m tests.faults [damage] [kills] [disks] [cluster] [--seed N]
+    python -m tests.faults [damage] [swaps] [updates] [kills] [disks] [cluster] [--seed N]
 
-Damaged files; twenty kills of each kind at random moments; disks that are full or read-only; and on a SLURM of its own
-each fault of a cluster at each stage of the chain. Disks and SLURM need root; what is left out is said. The status says
-whether anything was lost. `make test-all` takes a few of them, by the same functions.
+Damaged files; files that are exchanged; thirty updates of data, options or code that are interrupted; twenty kills of
+each kind at random moments; disks that are full or read-only; and on a SLURM of its own each fault of a cluster at each
+stage of the chain. Disks and SLURM need root; what is left out is said. The status says whether anything was lost.
+`make test-all` takes a few of them, by the same functions.
 """
 
 import argparse
@@ -18,10 +19,12 @@ from tests.cluster.chain import TABLES, Chain
 from tests.cluster.slurm import Unavailable
 from tests.faults.damage import FILES, damage
 from tests.faults.local import KILLS, disks, kills
+from tests.faults.swaps import swaps
 from tests.faults.table import counted, table
+from tests.faults.updates import plan_of, updates
 
-KINDS = ["damage", "kills", "disks", "cluster"]
-TIMES = 20
+KINDS = ["damage", "swaps", "updates", "kills", "disks", "cluster"]
+TIMES, N_UPDATES = 20, 30
 
 
 def main() -> int:
@@ -42,6 +45,10 @@ def main() -> int:
             sys.exit(run.stdout)
         if "damage" in kinds:
             outcomes += damage(folder, undisturbed, FILES, rng)
+        if "swaps" in kinds:
+            outcomes += swaps(folder, undisturbed)
+        if "updates" in kinds:
+            outcomes += updates(folder / "updates", plan_of(N_UPDATES, rng), rng)
         if "kills" in kinds:
             outcomes += kills(folder, undisturbed, [kind for _ in range(TIMES) for kind in KILLS], rng)
         if "disks" in kinds:

@@ -6,7 +6,9 @@ import pytest
 
 from tests.faults.damage import FILES, damage
 from tests.faults.local import EVERYTHING, JOB, SNAKEMAKE, disks, kills
+from tests.faults.swaps import swaps
 from tests.faults.table import counted, table
+from tests.faults.updates import CTRL_C, KILL, updates
 
 
 def _all_well(outcomes) -> None:
@@ -31,6 +33,15 @@ def test_damaged_files_are_noticed_named_and_made_again(undisturbed, tmp_path):
     kinds = {"epochs": "truncated", "checkpoint": "with a flipped bit", "predictions": "truncated"}
     files = [file._replace(kinds=[kinds[file.what]]) for file in FILES if file.what in kinds]
     _all_well(damage(tmp_path, undisturbed, files, random.Random(0)))
+
+
+def test_files_that_are_exchanged_are_noticed_named_and_made_again(undisturbed, tmp_path):
+    _all_well(swaps(tmp_path, undisturbed))
+
+
+def test_updates_that_are_interrupted_leave_nothing_stale(tmp_path):
+    plan = [("another channel", CTRL_C), ("a key of training", KILL), ("replaced files", CTRL_C)]
+    _all_well(updates(tmp_path / "updates", plan, random.Random(0)))
 
 
 def test_what_was_lost_is_counted():

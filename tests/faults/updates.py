@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ NIGHTS = ("a", "b", "c", "d")
 MORE = ("results/mini/recordings.tsv", "results/mini/folds.tsv", "results/mini/tiny/metrics.json")
 """What is compared besides predictions and tables."""
 
-CTRL_C, KILL, UNTIL = "Ctrl-C", "SIGKILL of all", "--until a rule"
-INTERRUPTIONS = (CTRL_C, KILL, UNTIL)
+CTRL_C, KILL, UNTIL, MEANWHILE = "Ctrl-C", "SIGKILL of all", "--until a rule", "another while it runs"
+INTERRUPTIONS = (CTRL_C, KILL, UNTIL, MEANWHILE)
 
 SOURCE = "hypnolens/evaluation/predictions.py"
 """A module that training does not import, and scores do."""
@@ -159,17 +160,21 @@ def updates(folder: Path, plan: Sequence[tuple[str, str]], rng: random.Random) -
     outcomes = []
     for number, (update, interruption) in enumerate(plan):
         for _ in range(rng.choice([1, 1, 2])):  # sometimes data change again before a run is through
-            UPDATES[update](chain, rng)
-            chain.write()
-            rule = _interrupt(chain, interruption, rng)
+            _again(chain, update, rng)
+            rule = _interrupt(chain, interruption, rng, partial(_again, chain, update, rng))
         lost = _finish(chain, folder / f"nothing-{number}")
         outcomes.append((f"{update}, {interruption}", lost and f"at {rule}: {lost}"))
         shutil.rmtree(folder / f"nothing-{number}", ignore_errors=True)
     return outcomes
 
 
-def _interrupt(chain: Updated, interruption: str, rng: random.Random) -> str:
-    """Run up to a random rule and cut the run off there; the rule's name, or nothing where nothing was planned."""
+def _again(chain: Updated, update: str, rng: random.Random) -> None:
+    UPDATES[update](chain, rng)
+    chain.write()
+
+
+def _interrupt(chain: Updated, interruption: str, rng: random.Random, again: Callable[[], None]) -> str:
+    """Run up to a random rule and cut the run off there, or update again and let it run; the rule's name."""
     planned = [rule for rule in chain.planned(*TABLES) if rule not in ("all", "tables")]
     if not planned:
         return "nothing"
@@ -183,6 +188,10 @@ def _interrupt(chain: Updated, interruption: str, rng: random.Random) -> str:
     while process.poll() is None and not re.search(rf"^(local)?rule {rule}:$", log.read_text(), re.MULTILINE):
         time.sleep(0.05)
     time.sleep(rng.uniform(0, 3))  # from before its script has begun
+    if interruption == MEANWHILE:
+        again()
+        process.wait()
+        return rule
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGINT if interruption == CTRL_C else signal.SIGKILL)
     process.wait()
@@ -212,13 +221,3 @@ def plan_of(n: int, rng: random.Random) -> list[tuple[str, str]]:
     """Pairs of update and interruption: all updates in turn, and all interruptions."""
     kinds = [name for _ in range(1 + n // len(UPDATES)) for name in rng.sample(list(UPDATES), len(UPDATES))]
     return [(kind, INTERRUPTIONS[number % len(INTERRUPTIONS)]) for number, kind in enumerate(kinds[:n])]
-
-
-if __name__ == "__main__":
-    import sys
-    import tempfile
-
-    n, seed = int(sys.argv[1]), int(sys.argv[2])
-    with tempfile.TemporaryDirectory() as name:
-        for fault, lost in updates(Path(name), plan_of(n, random.Random(seed)), random.Random(seed)):
-            print(fault, "|", lost or "recovered", flush=True)
