@@ -61,7 +61,7 @@ class Updated(Chain):
         self.configure(datasets={"mini": dataset}, experiments={"tiny": {**TINY, **self.network}})
 
     def command(self, *arguments, cores=2, root=None) -> list[str]:
-        return super().command(*arguments, cores=cores, root=root or self.root)
+        return super().command(*arguments, cores=cores, root=self.root)
 
     def anew(self, folder: Path) -> "Updated":
         """The same data, options and code, run from nothing."""
