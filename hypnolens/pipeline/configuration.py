@@ -32,10 +32,10 @@ READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of"}, "yasa": 
 
 
 TAKEN = {
-    "datasets": {"benchmarks", "logs", "paper", "scores", "tables"},
+    "datasets": {"benchmarks", "keys", "logs", "paper", "scores", "tables"},
     "experiments": {
-        "benchmarks", "epochs", "event_counts", "events", "features", "figures", "folds", "hypnograms", "logs",
-        "recordings", "report", "tables",
+        "benchmarks", "epochs", "event_counts", "events", "features", "figures", "folds", "hypnograms", "keys",
+        "logs", "recordings", "report", "tables",
     },
 }  # fmt: skip
 """Names of what lies in ``results/`` and ``reports/`` beside the folders of datasets, and in these beside those of
