@@ -112,7 +112,7 @@ class Page:
         """What was extracted, dropped and flagged."""
         show_heading("Recordings")
         table = pd.DataFrame(read_rows(self.results / "recordings.tsv"))
-        table = table.drop(columns=["source", "source_sha256", "licence", "citation"])
+        table = table.drop(columns=["source", "source_sha256", "epochs_sha256", "licence", "citation"])
         table.columns = [
             name.replace("dropped_", "not kept: ").replace("sampling_rate_hz", "Hz") for name in table.columns
         ]
