@@ -11,7 +11,7 @@ from tests.cluster.chain import PREDICTIONS, TABLES, Chain
 
 
 class Swap(NamedTuple):
-    """Pairs of files to exchange, and what is taken away, so that a step has to read them."""
+    """Pairs of files to exchange, and what is taken away and asked for, so that a step has to read them."""
 
     what: str
     pairs: Sequence[tuple[str, str]]
@@ -49,7 +49,7 @@ def swaps(folder: Path, reference: Chain) -> list[tuple[str, str]]:
             _exchange(*pair)
         for path in swap.taken:
             (chain.folder / path).unlink()
-        outcomes.append((f"{swap.what} exchanged", _mended(chain, pairs, reference)))
+        outcomes.append((f"{swap.what} exchanged", _mended(chain, pairs, swap.taken, reference)))
     return outcomes
 
 
@@ -64,11 +64,11 @@ def _exchange(one: Path, other: Path) -> None:
         os.utime(path, ns=(its.st_atime_ns, its.st_mtime_ns))
 
 
-def _mended(chain: Chain, pairs: Sequence[tuple[Path, ...]], reference: Chain) -> str:
+def _mended(chain: Chain, pairs: Sequence[tuple[Path, ...]], taken: Sequence[str], reference: Chain) -> str:
     """Run until it is through, doing what the last line says; says what went wrong."""
     told = set()
     for _ in range(8):
-        run = chain.run(*TABLES)
+        run = chain.run(*TABLES, *taken)
         if run.returncode == 0:
             break
         last = run.stdout.strip().splitlines()[-1]
