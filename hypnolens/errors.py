@@ -12,7 +12,7 @@ LONGEST = 300
 
 
 def printable(text: str) -> str:
-    """A text with all that is no letter, sign or space made visible, as ``\\x1b``.
+    """A text in which control characters and other invisible ones are escapes, such as ``\\x1b``.
 
     Words out of files may hold what a terminal obeys, what ends a line, and what turns the direction of reading.
     """

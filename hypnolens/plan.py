@@ -6,7 +6,6 @@ adapters in ``workflow/rules/common.smk``, which hand over wildcards by the name
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -79,20 +78,26 @@ def said(
     Parameters
     ----------
     params
-        Of the rule, by name; functions of wildcards are asked, and those that need others left out.
+        Of the rule, by name: values, and methods that are asked. Those that need other wildcards are left out.
     overs
         What `files_of` is given for its inputs.
     wildcards
         Those that are known.
     """
-    found: dict[str, Any] = {}
-    for name, value in params.items():
-        with suppress(KeyError):
-            found[name] = value(wildcards) if callable(value) else value
-    lists = []
-    for over in overs:
-        with suppress(KeyError):
-            lists.append(files_of("/".join(f"{{{name}}}" for name in over), wildcards, over))
+
+    def known(values: Iterable[Any], names: Iterable[str]) -> bool:
+        return all({*_parameters(value)} <= {*names} for value in values if callable(value))
+
+    found = {
+        name: ask(value, wildcards) if callable(value) else value
+        for name, value in params.items()
+        if known([value], wildcards)
+    }
+    lists = [
+        files_of("/".join(f"{{{name}}}" for name in over), wildcards, over)
+        for over in overs
+        if known(over.values(), {*wildcards, *over})
+    ]
     return {**found, "inputs": lists}
 
 

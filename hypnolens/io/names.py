@@ -5,23 +5,23 @@ import re
 from hypnolens.errors import quoted
 
 DIGITS = re.compile("[0-9]{1,9}")
-"""A whole number that any of our tables and indices can hold. Python's own digits are also '²', which is no number, and
-those of other scripts; and of thousands of them it makes none."""
+"""Whole numbers in names and tables. `str.isdigit` also takes '²' and digits of other scripts, and `int` refuses
+thousands of digits."""
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a whole number of at least 0, in digits."""
+    """Whether a text is a whole number from 0 to 999,999,999."""
     return DIGITS.fullmatch(text) is not None
 
 
 def number_in(text: str) -> int:
-    """The whole number of at least 0 that a text is.
+    """The whole number, from 0 to 999,999,999, that a text is.
 
     Raises
     ------
     ValueError
-        It is none.
+        It is something else.
     """
     if not is_number(text):
-        raise ValueError(f"{quoted(text, 40)} is no whole number")
+        raise ValueError(f"{quoted(text, 40)} is no whole number below 10^9")
     return int(text)

@@ -1,10 +1,10 @@
-"""Files from elsewhere, read whole: only what is a file, and no more of it than there can be."""
+"""Files from elsewhere, read whole: regular files only, up to the size that they may have."""
 
 import os
 import stat
 from pathlib import Path
 
-NO_FILE = "it is a folder, a pipe or a device, and no file"
+from hypnolens.io.kinds import FILE, kind_of
 
 
 def read_regular(path: Path, most: int) -> bytes:
@@ -22,15 +22,15 @@ def read_regular(path: Path, most: int) -> bytes:
     OSError
         It cannot be opened.
     ValueError
-        It is no file, or larger; then nothing was read.
+        It is something else, or larger; then nothing was read.
     """
     # Looked at before, as to open some devices does something, and after, as it may have been replaced in between.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError(NO_FILE)
+    if (kind := kind_of(path)) not in (FILE, ""):
+        raise ValueError(f"it is {kind}")
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError(NO_FILE)
+            raise ValueError("it was replaced while it was opened")
         check_size(found.st_size, most)
         return file.read(found.st_size)
 

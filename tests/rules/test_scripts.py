@@ -185,7 +185,7 @@ def test_files_of_another_fold_in_a_folds_place_are_refused(chain, tmp_path):
     assert line.startswith(f"{chain.cards[1]}: is of the fold 1, and should be of the fold 0; ")
     inputs = {"folds": chain.folds[1], "model": chain.models[0], "card": chain.cards[0]}
     line = _refused("predict", tmp_path, input=inputs, output={}, params=params, wildcards=wildcards)
-    assert "folds" in line or "fold 0 has no recording" in line
+    assert line.startswith(f"{chain.folds[1]}: damaged (fold 0 has no recording on its ")
 
 
 def test_networks_and_predictions_of_earlier_data_are_refused(chain, tmp_path):

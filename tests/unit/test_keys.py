@@ -47,7 +47,7 @@ def test_a_key_lies_beside_what_it_is_of():
 
 
 def test_what_decides_is_told_as_far_as_wildcards_are_known():
-    params = {"code": "1", "of_dataset": lambda known: known["dataset"], "of_fold": lambda known: known["fold"]}
+    params = {"code": "1", "of_dataset": lambda dataset: dataset, "of_fold": lambda dataset, fold: fold}
     overs = [{"fold": lambda dataset: range(3)}, {"run": ["x", "y"]}, {"other": lambda fold: [fold]}]
     assert plan.said(params, overs, {"dataset": "d"}) == {
         "code": "1", "of_dataset": "d", "inputs": [["0", "1", "2"], ["x", "y"]]

@@ -90,6 +90,7 @@ def ask(method):
         with one_line():
             return plan.ask(method, dict(wildcards.items()))
 
+    answer.method = method
     return answer
 
 
@@ -106,7 +107,7 @@ def each(pattern, **over):
 
 def key_of(rule):
     """Input function: the file that says how a rule is made, see `hypnolens.pipeline.keys`."""
-    params = dict(rule.params.items())
+    params = {name: getattr(value, "method", value) for name, value in rule.params.items()}
     overs = [item.over for item in rule.input if hasattr(item, "over")]
     done = set()
 
