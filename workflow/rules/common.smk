@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 from hypnolens.errors import HypnolensError
 from hypnolens.io.shipped import HOME, TABLES, search_path
-from hypnolens.pipeline import configuration, keys, provenance
+from hypnolens.pipeline import configuration, gpus, keys, provenance
 from hypnolens.pipeline.logs import failures
 from hypnolens.pipeline.progress import stay_alive
 from hypnolens.pipeline.slurm import check_programs
@@ -142,6 +142,8 @@ def begin():
     if workflow.executor_plugin.name == "slurm":
         with one_line():
             check_programs(job.resources for job in workflow.dag.needrun_jobs() if not job.is_local)
+    elif any(job.rule.resources.get("gpu") for job in workflow.dag.needrun_jobs()):
+        say(f"GPU: {gpus.sentence()}", file=sys.stderr)
     stay_alive(Path())
 
 
