@@ -1,4 +1,4 @@
-"""The commands ``hypnolens score NIGHT.edf`` and ``hypnolens progress``, and nothing else."""
+"""The commands ``hypnolens score NIGHT.edf``, ``hypnolens progress`` and ``hypnolens check``, and nothing else."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
+from hypnolens.preflight import folder, run
 from hypnolens.scoring.folder import alone_in
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
@@ -59,6 +60,21 @@ histories, and the last line of a log, which says why a training failed. A fold 
 begins it anew; whether its network is out of date, `snakemake --dry-run` says.
 """
 
+CHECKED = """\
+examples:
+  hypnolens check --configfile config/first-nights.yaml
+      Before `snakemake --configfile config/first-nights.yaml`: what it will fetch, room, GPU, conda, token, hours.
+  hypnolens check
+      The same for a bare `snakemake`, which is the paper's run.
+  hypnolens check /data/psg
+      A folder of your own: channels, rates, lengths, stages and texts of all files, what would be refused and why, and
+      a configuration to start from.
+
+Nothing is fetched or written. Networks are timed for some seconds each on whatever would train them.
+
+exit status: 0 go on; 1 something is missing, or a recording would be refused; 2 the command makes no sense.
+"""
+
 STAGED = "{name}: {channels}; TST {tst} min, SE {se} %, {review} of {n} epochs to review{human}; {page}"
 
 
@@ -67,7 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with heard():
         parser = _parser()
         given = parser.parse_args(arguments)
-        return _progress(given) if given.command == "progress" else _score(given, parser)
+        match given.command:
+            case "progress":
+                return _progress(given)
+            case "check":
+                return _check(given, parser)
+            case _:
+                return _score(given, parser)
 
 
 def _progress(given: argparse.Namespace) -> int:
@@ -79,6 +101,27 @@ def _progress(given: argparse.Namespace) -> int:
         damaged.append(str(error))
     say(*damaged, file=sys.stderr)
     return 1 if damaged else 0
+
+
+def _check(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Say what a run needs, or what a folder holds."""
+    if given.folder and given.configfile:
+        parser.error("give a folder, or --configfile, not both")
+
+    def tell(what: str) -> None:
+        if sys.stderr is not None and sys.stderr.isatty():
+            say(f"looking at {what} …", file=sys.stderr)
+
+    try:
+        if given.folder:
+            lines, good = folder.look(given.folder, tell)
+        else:
+            lines, good = run.preflight(given.configfile, cores=given.cores or available_cores(), tell=tell)
+    except HypnolensError as error:
+        say(str(error), file=sys.stderr)
+        return 1
+    say(*lines)
+    return 0 if good else 1
 
 
 def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -245,6 +288,19 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--jobs", type=int, metavar="N", help="nights at a time (default: one a core)")
     score.add_argument("--json", action="store_true", help="print one JSON document in place of sentences")
     score.add_argument("--quiet", action="store_true", help="errors only")
+    check = commands.add_parser(
+        "check",
+        help="before a run: what it needs and how long it takes; or what a folder of your own holds",
+        description="Before a run: what it will fetch, how much room is needed and there, whether a GPU is seen, "
+        "whether conda and a token are there, trainings by experiment, and hours. Or what a folder of your own holds.",
+        epilog=CHECKED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="recordings of your own")
+    check.add_argument(
+        "--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake will be given it"
+    )
+    check.add_argument("--cores", type=int, metavar="N", help="as Snakemake will be given them (default: all)")
     progress = commands.add_parser(
         "progress",
         help="where training is: each fold of each run, and the time left",

@@ -5,6 +5,7 @@ adapters in ``workflow/rules/common.smk``, which hand over wildcards by the name
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from hypnolens.pipeline.configuration import NETWORKS, Configuration
 from hypnolens.plots.catalogue import FIGURES
 from hypnolens.scoring.files import companion, further_files, names_in
 from hypnolens.scoring.names import nights_by_name
-from hypnolens.training.folds import Fold, make_folds
+from hypnolens.training.folds import SPLITS, Fold, make_folds
 
 OWN = "se-resnet-bilstm"
 """The model that is hypnolens's own; only its runs are explained and released."""
@@ -230,6 +231,10 @@ class Plan:
         """Names of the recordings of a dataset."""
         return list(self._datasets[dataset].recordings)
 
+    def n_subjects(self, dataset: str) -> int:
+        """How many people a dataset has."""
+        return len({recording.subject for recording in self._datasets[dataset].recordings.values()})
+
     def recording_files(self, dataset: str, recording: str) -> Files:
         """Files of a recording by name: those that there are, as its script says in one line what is missing."""
         found = self._datasets[dataset].recordings[recording]
@@ -274,6 +279,12 @@ class Plan:
         """The table that says the folds; no file where there is none."""
         table = self._datasets[dataset].fold_table
         return escaped(table) if table else []
+
+    def recordings_by_side(self, dataset: str) -> list[tuple[int, ...]]:
+        """How many recordings each fold trains on, validates on and tests."""
+        of = self._datasets[dataset]
+        count = Counter(recording.subject for recording in of.recordings.values())
+        return [tuple(sum(count[subject] for subject in fold.side(side)) for side in SPLITS) for fold in of.folds]
 
     def tested(self, dataset: str, fold: str) -> list[str]:
         """Names of the recordings that a fold tests."""

@@ -182,6 +182,13 @@ def list_channels(path: Path, recording: str) -> list[str]:
     return [signal.label.strip(" ") for signal in _open(path, recording).signals]
 
 
+def list_rates(path: Path, recording: str) -> tuple[list[float], float]:
+    """Sampling rates in Hz of those signals, and seconds that they last; for what is raised see `read_channel`."""
+    file = _open(path, recording)
+    rates = [(signal.span.stop - signal.span.start) / file.record_s for signal in file.signals]
+    return rates, file.n_records * file.record_s
+
+
 def read_place(path: Path, place: int, recording: str) -> Channel:
     """Read the channel at a place of `list_channels`, as `read_channel` does.
 
