@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo model test test-all arithmetic faults lint clean
+.PHONY: demo model test test-all arithmetic faults rehearsal lint clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python -m hypnolens.pipeline.brief \
@@ -39,6 +39,10 @@ arithmetic: $(VENV)/tools
 # Injects faults into small runs for most of an hour, and prints what was lost.
 faults: $(VENV)/tools
 	$(BIN)/python -m tests.faults
+
+# The paper's run on simulated recordings in the names and layout of the real ones, killed, changed and damaged; 90 minutes.
+rehearsal: $(VENV)/tools
+	$(BIN)/python -m tests.rehearsal
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ torch.set_num_threads(int(os.environ.get("HYPNOLENS_TEST_THREADS", "1")))
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("HYPNOLENS_TEST_DATA", ROOT.parent / "shared" / "data"))
 
-MACHINE = ("cluster", "conda", "faults")
+MACHINE = ("cluster", "conda", "faults", "rehearsal")
 """Folders whose tests take a whole machine."""
 
 CHAINS = {"finished", "pipeline", "fetched"}

@@ -7,18 +7,19 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 
 class Server:
-    """Serves ``files`` (bytes by path), and ``lists`` of files as the NSRR does, on a port of its own.
+    """Serves ``files`` (bytes by path, or files) and ``lists`` of files as the NSRR does, on a port of its own.
 
     ``manner`` maps a path, or `None` for all, to what is done instead, by the number of the request for it (from 0): a
     function that returns one of the words of `Handler.misbehave`, or `None` to behave.
     """
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, bytes | Path] = {}
         self.lists: dict[str, list[dict[str, object]]] = {}
         self.manner: dict[str | None, Callable[[int], str | None]] = {}
         self.asked: list[str] = []
@@ -48,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         server.asked.append(path)
         manner = server.manner.get(path, server.manner.get(None, lambda _: None))(number)
         body = server.files.get(path)
+        if isinstance(body, Path):
+            body = body.read_bytes()
         if path == "/api/v1/datasets/shhs/files.json":
             folder = parse_qs(urlsplit(self.path).query)["path"][0]
             body = json.dumps(server.lists[folder]).encode()

@@ -67,12 +67,11 @@ class Disturbed:
         process = self._start()
         time.sleep(self.rng.uniform(*PAUSE_S))
         while process.poll() is None:
-            steps = _steps_of(process.pid)
-            victims = {SNAKEMAKE: [process.pid], EVERYTHING: [process.pid, *steps], JOB: steps[:1]}[kind]
+            found = victims(kind, process.pid)
             with suppress(ProcessLookupError):  # it has ended meanwhile
-                for victim in victims:
+                for victim in found:
                     os.kill(victim, signal.SIGKILL)
-                if victims:
+                if found:
                     self.hit.append(kind)
                     self._wait(process)
                     return True
@@ -115,6 +114,12 @@ class Disturbed:
         status = process.wait()
         self._passes |= self.chain.passes()
         return status
+
+
+def victims(kind: str, snakemake: int) -> list[int]:
+    """Processes that a kill of some kind ends, of a Snakemake and the steps that it runs now."""
+    steps = _steps_of(snakemake)
+    return {SNAKEMAKE: [snakemake], EVERYTHING: [snakemake, *steps], JOB: steps[:1]}[kind]
 
 
 def _steps_of(snakemake: int) -> list[int]:

@@ -9,7 +9,6 @@ import subprocess
 import time
 from datetime import datetime, timedelta
 
-import edfio
 import mne
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ import pytest
 from hypnolens.io.tables import read_rows, write_rows
 from hypnolens.recordings.epochs import read_epochs
 from tests.conftest import write_hypnogram, write_pair, write_profusion, write_psg
+from tests.rehearsal.archives import write_shhs_psg
 from tests.workflow.conftest import copy_of_the_project
 
 NIGHTS = ("SC4001E0", "SC4011E0", "SC4021E0")
@@ -136,7 +136,7 @@ def _shhs(pipeline, server):
     for number, rate in enumerate((125, 128), start=1):
         name = f"shhs1-20000{number}"
         stages = [0, 1, 2, 2, 6, 3, 4, 5, 9, 0]
-        write_shhs(folder / f"{name}.edf", rate, 30 * len(stages))
+        write_shhs_psg(folder / f"{name}.edf", rate, 30 * len(stages))
         write_profusion(folder / f"{name}-profusion.xml", stages)
         for kind, ending in (("edfs", ".edf"), ("annotations-events-profusion", "-profusion.xml")):
             path = f"polysomnography/{kind}/shhs1/{name}{ending}"
@@ -151,19 +151,6 @@ def _shhs(pipeline, server):
         datasets={"two": {"kind": "shhs", "recordings": "two.tsv", "channel": ["EEG"], "experiments": ["tiny"]}},
         download={"shhs": server.address, "attempts": 2, "wait_s": 0.1, "timeout_s": 5},
     )
-
-
-def write_shhs(path, rate, seconds):
-    """A file in the shape of SHHS: records of 1 s, fourteen channels at 1 to 250 Hz, EEG among them twice."""
-    labels = {"SaO2": 1, "H.R.": 1, "EEG(sec)": rate, "ECG": 250, "EMG": rate, "EOG(L)": 50, "EOG(R)": 50, "EEG": rate,
-              "SOUND": 10, "AIRFLOW": 10, "THOR RES": 10, "ABDO RES": 10, "POSITION": 1, "LIGHT": 1}  # fmt: skip
-    rng = np.random.default_rng(0)
-    signals = [
-        edfio.EdfSignal(rng.normal(0, 20, n * seconds).clip(-120, 120), n, label=label, physical_dimension="uV",
-                        physical_range=(-125, 125))
-        for label, n in labels.items()
-    ]  # fmt: skip
-    edfio.Edf(signals, data_record_duration=1).write(path)
 
 
 def _has_token(folder):
