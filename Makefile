@@ -18,17 +18,17 @@ model: $(VENV)/installed
 	$(BIN)/snakemake release --cores all --configfile config/demo.yaml
 	$(BIN)/python -m hypnolens.network.release reports/sim/demo/release.zip hypnolens/data
 
-# In two processes, but for tests that take the whole machine.
 PYTEST := $(BIN)/python -m pytest --durations=40
 
 # What a change needs before a commit: linters, units, scripts of rules, one small chain.
 test: lint
 	$(PYTEST) --numprocesses=2 -m "not slow"
 
-# And damaged files, faults, environments, a SLURM, downloads, a browser, whole chains.
+# And damaged files, faults, environments, a SLURM, downloads, a browser, whole chains. These start processes of their own
+# and wait for them, so that two files of tests at a time fill two cores.
 test-all: lint
 	$(PYTEST) --numprocesses=2 -m "not machine"
-	$(PYTEST) -m machine
+	$(PYTEST) --numprocesses=2 --dist loadfile -m machine
 
 # What `make test` runs, but with the instructions of other processors, and with two threads.
 arithmetic: $(VENV)/tools

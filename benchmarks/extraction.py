@@ -36,7 +36,8 @@ from hypnolens.simulation.night import simulate_night
 ROOT = Path(__file__).resolve().parents[1]
 RECORDINGS, HOURS, CORES = 12, 22, 2
 SLOW = {"Resp oro-nasal": "", "EMG submental": "uV", "Temp rectal": "DegC", "Event marker": ""}
-SIGNAL = {"channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100, "trim_wake_min": 30, "trim_rule": "drop-then-trim"}
+SIGNAL = {"channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100, "highpass_hz": None, "trim_wake_min": 30,
+          "trim_rule": "drop-then-trim"}  # fmt: skip
 
 LEAST_NIGHTS_A_MINUTE, BELOW_MB = 15, 400
 

@@ -88,6 +88,7 @@ def untrained(folder: Path, width: int) -> Path:
         about={"dataset": "none", "experiment_name": "untrained", "fold": 0},
         experiment=experiment,
         rate=100.0,
+        highpass_hz=None,
         made=record(),
         subjects=0,
         origin={"kind": "simulate", "licence": "-", "citation": "-"},

@@ -65,6 +65,7 @@ def card_of(
     origin: Mapping[str, str],
     usual: Mapping[str, Any],
     rate: float,
+    highpass_hz: float | None,
     recordings: Mapping[str, Sequence[str]],
     subjects: int,
     history: Sequence[Mapping[str, float]],
@@ -84,6 +85,8 @@ def card_of(
         As `hypnolens.network.training_range.training_range_of` gives it for the training side.
     rate
         Sampling rate in Hz.
+    highpass_hz
+        What was taken off recordings, see `hypnolens.recordings.drift.without_drift`.
     recordings
         Recordings by side of the fold.
     subjects
@@ -115,6 +118,7 @@ def card_of(
         "training": training,
         "experiment": dict(experiment),
         "sampling_rate_hz": rate,
+        "highpass_hz": highpass_hz,
         "usual": dict(usual),
         "recordings": dict(recordings),
         "made": dict(made),

@@ -208,8 +208,9 @@ def _load(path: Path, files: Mapping[str, tuple[Read, Read]], *, ensemble: bool)
     for other in scorers[1:]:
         first = scorers[0].card
         differing = [key for key in ALIKE if other.card["experiment"][key] != first["experiment"][key]]
-        if differing or other.card["sampling_rate_hz"] != first["sampling_rate_hz"]:
-            what = ", ".join(differing) or "sampling_rate_hz"
+        differing += [key for key in ("sampling_rate_hz", "highpass_hz") if other.card.get(key) != first.get(key)]
+        if differing:
+            what = ", ".join(differing)
             raise HypnolensError(f"{path}: {other.source} differs from {scorers[0].source} in {what}; no ensemble")
     return scorers
 

@@ -18,7 +18,12 @@ from hypnolens.recordings.profusion import read_profusion
 from hypnolens.scoring.channels import ORDER, is_eeg, parse
 from hypnolens.stages import STAGES
 
-OPTIONS: dict[str, Any] = {"sampling_rate_hz": 100, "trim_wake_min": 30, "trim_rule": "drop-then-trim"}
+OPTIONS: dict[str, Any] = {
+    "sampling_rate_hz": 100,
+    "highpass_hz": 0.1,
+    "trim_wake_min": 30,
+    "trim_rule": "drop-then-trim",
+}
 """How recordings are extracted by default."""
 
 PAIRED = ("-PSG.edf", "-Hypnogram.edf", "-spindles.tsv")

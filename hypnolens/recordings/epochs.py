@@ -17,7 +17,9 @@ NOTHING = -1
 
 NO_SIGNAL = np.empty((0, 0), dtype=np.int16)
 
-READ = ("scale_uv", "sampling_rate_hz", "first_s", "recording", "subject", "night", "channel", "start_time")
+READ = (
+    "scale_uv", "sampling_rate_hz", "first_s", "highpass_hz", "recording", "subject", "night", "channel", "start_time",
+)  # fmt: skip
 """Texts of the file that later steps read, besides those that tell where it comes from and what was dropped."""
 
 
@@ -46,6 +48,8 @@ class Epochs:
         Epochs dropped, by reason: ``movement``, ``unscored``, ``trimmed``.
     flags
         Quality flags, see `hypnolens.recordings.quality`.
+    highpass_hz
+        What was taken off besides the median, see `hypnolens.recordings.drift.without_drift`.
     sha256
         Hash of all that later steps read of the file that was read, also after the signal was normalised; empty where
         there is no file. It is what tables of recordings list, and what a training is known by.
@@ -66,6 +70,7 @@ class Epochs:
     source_sha256: str
     dropped: dict[str, int]
     flags: list[str]
+    highpass_hz: float | None = None
     sha256: str = ""
 
     @property
@@ -80,6 +85,7 @@ def write_epochs(epochs: Epochs, path: Path) -> None:
         "scale_uv": repr(epochs.scale_uv),
         "sampling_rate_hz": repr(epochs.rate),
         "first_s": repr(epochs.first_s),
+        "highpass_hz": json.dumps(epochs.highpass_hz),
         "recording": epochs.recording,
         "subject": epochs.subject,
         "night": str(epochs.night),
@@ -127,6 +133,7 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
             source_sha256=texts["source_sha256"],
             dropped=json.loads(texts["dropped"]),
             flags=json.loads(texts["flags"]),
+            highpass_hz=json.loads(texts["highpass_hz"]),
             sha256=sha256(canonical([file.sha256_of, {name: texts[name] for name in READ}])),
         )
 
@@ -140,6 +147,7 @@ def recording_row(epochs: Epochs) -> dict[str, object]:
         "night": epochs.night,
         "channel": epochs.channel,
         "sampling_rate_hz": epochs.rate,
+        "highpass_hz": "none" if epochs.highpass_hz is None else epochs.highpass_hz,
         "epochs": len(epochs.stage),
         **dict(zip(STAGES, counts.tolist(), strict=True)),
         **{f"dropped_{reason}": n for reason, n in epochs.dropped.items()},

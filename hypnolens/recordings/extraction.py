@@ -11,6 +11,7 @@ from scipy.signal import resample_poly
 from hypnolens.errors import RecordingError
 from hypnolens.io.checksums import digest_of_file, unchanged
 from hypnolens.io.tables import read_rows
+from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.edf import Channel, read_channel
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.hypnogram import kept_epochs, read_stages
@@ -49,6 +50,7 @@ def extract(
     sha1: Mapping[str, str],
     channel: list[str],
     sampling_rate_hz: float | str,
+    highpass_hz: float | None,
     trim_wake_min: float | None,
     trim_rule: str,
 ) -> Epochs:
@@ -68,6 +70,8 @@ def extract(
         Labels in order of preference.
     sampling_rate_hz
         Rate to bring the signal to by polyphase filtering, or ``"native"``.
+    highpass_hz
+        See `hypnolens.recordings.drift.without_drift`.
     trim_wake_min
         Minutes of wake to keep on each side of sleep, or `None` for all.
     trim_rule
@@ -101,11 +105,12 @@ def extract(
         )
     signal, rate = _resample(found, sampling_rate_hz, recording)
     # As float32: 16 bits of the file need no more.
-    kept_uv = cut(signal, rate, first_s)[kept].astype(np.float32)
+    stored_uv = cut(signal, rate, first_s)[kept].astype(np.float32)
     reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
     if other:
         flags = [*flags, f"other-file={'+'.join(other)}"]
-    flags += quality_flags(kept_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
+    flags += quality_flags(stored_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
+    kept_uv = cut(without_drift(signal, rate, highpass_hz), rate, first_s)[kept].astype(np.float32)
     scale = float(np.abs(kept_uv).max()) / np.iinfo(np.int16).max or 1.0
     return Epochs(
         signal=np.round(kept_uv / scale).astype(np.int16),
@@ -118,6 +123,7 @@ def extract(
         subject=subject,
         night=night,
         channel=found.label,
+        highpass_hz=highpass_hz,
         start_time=found.start.isoformat(),
         source=source,
         source_sha256=source_sha256,

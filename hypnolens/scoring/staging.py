@@ -13,6 +13,7 @@ from hypnolens.network.files import Scorer
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import fused
 from hypnolens.network.training_range import out_of_range
+from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.extraction import cut, resample
 from hypnolens.recordings.normalisation import normalise
@@ -58,9 +59,8 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     places = places_of_epochs(night.signals.shape[1], night.rate, night.first_s)
     # And it would spread what is no number over its neighbours, of whose epochs nothing else is wrong.
     finite = np.nan_to_num(night.signals, nan=0.0, posinf=0.0, neginf=0.0)
-    signal = cut(resample(finite, night.rate, rate), rate, night.first_s)[
-        :, : len(places)
-    ]  # it may round up to an epoch
+    centred = without_drift(resample(finite, night.rate, rate), rate, scorers[0].card.get("highpass_hz"))
+    signal = cut(centred, rate, night.first_s)[:, : len(places)]  # it may round up to an epoch
     signal = signal.astype(np.float32, copy=False)
     of_channel = zip(night.signals, night.limits, strict=True)
     reasons = np.array([unusable_reasons(raw[places], night.rate, ends) for raw, ends in of_channel], dtype=object)

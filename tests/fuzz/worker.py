@@ -58,7 +58,7 @@ class _Said(logging.Handler):
 def _options(rates: tuple[float, ...] = ()) -> dict[str, Any]:
     return {
         "recording": NAME, "subject": "s7", "night": 1, "source": "here", "rates": rates, "channel": [CHANNEL],
-        "sampling_rate_hz": "native", "trim_wake_min": None, "trim_rule": "drop-then-trim",
+        "sampling_rate_hz": "native", "highpass_hz": None, "trim_wake_min": None, "trim_rule": "drop-then-trim",
     }  # fmt: skip
 
 

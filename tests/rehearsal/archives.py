@@ -32,6 +32,9 @@ SHORT_H, NIGHT_H = 0.25, 8.0
 DAY, NIGHTS = "SC4001E0", ("SC4362F0", "shhs1-200010")
 """Recordings of their full length: an untrimmed day, the one with records of 60 s, and one of SHHS."""
 
+DAY_EPOCHS, BEYOND = 2880, 6
+"""Epochs of a hypnogram that ends with ``Sleep stage ?``, and beyond the signal of one that ends with W."""
+
 AWAKE = 840
 """Epochs of the day before its night, and after it."""
 
@@ -83,7 +86,7 @@ def write_sleepedf(row: Mapping[str, str], number: int, folder: Path) -> Written
     for label, unit in (("Resp oro-nasal", ""), ("EMG submental", "uV"), ("Temp rectal", "DegC"), ("Event marker", "")):
         signals.append(_signal(label, rng.normal(0, 1, seconds), 1, limit=10, unit=unit))
     Edf(signals, data_record_duration=LONG_RECORDS.get(name, 30.0), **head).write(folder / f"{name}-PSG.edf")
-    tail = ["W" if number % 7 == 3 else "?"] * max(4, 2880 - len(labels))
+    tail = ["W"] * BEYOND if number % 7 == 3 else ["?"] * (DAY_EPOCHS - len(labels))
     hypnogram = Edf([], annotations=list(_bouts([*labels, *tail])), **head)
     hypnogram.write(folder / f"{row['hypnogram']}-Hypnogram.edf")
     return Written(name, kept(labels))

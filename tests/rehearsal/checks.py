@@ -1,7 +1,9 @@
 """What came out of a rehearsal, looked at apart from the code that made it."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ ARCHIVE = {"sleep-edf-20": "sleep-edf", "sleep-edf-78": "sleep-edf", "shhs": "sh
 OURS = {"data", "results", "reports", ".snakemake", "rehearsal.yaml", "shhs.tsv"}
 """What may lie in the folder of a run: what it makes, Snakemake's own, and what it was given."""
 
+OF_OTHERS = ("snakemake", "torchinductor_")
+"""How names in the temporary folder begin that Snakemake leaves when it is killed, and torch always."""
+
 EMPTY = {"", "-", "nan"}
 """Cells without a value."""
 
@@ -36,8 +41,22 @@ KINDS = {
 """Files by kind; each is counted with the first that it matches."""
 
 
+@contextmanager
+def inside(rehearsal: Rehearsal) -> Iterator[None]:
+    """Be where the run is, with the token that it has: paths of a plan are from there."""
+    before = os.environ.get("NSRR_TOKEN")
+    os.environ["NSRR_TOKEN"] = TOKEN
+    try:
+        with chdir(rehearsal.folder):
+            yield
+    finally:
+        del os.environ["NSRR_TOKEN"]
+        if before is not None:
+            os.environ["NSRR_TOKEN"] = before
+
+
 def plan_of(rehearsal: Rehearsal) -> Plan:
-    """The plan of the run, as its rules see it."""
+    """The plan of the run, as its rules see it; to be asked `inside`."""
     shipped, own = (
         yaml.safe_load(path.read_text())
         for path in (rehearsal.root / "config" / "config.yaml", rehearsal.folder / "rehearsal.yaml")
@@ -129,8 +148,7 @@ def _figures(rehearsal: Rehearsal, plan: Plan) -> Iterator[str]:
     wanted = [figure for dataset in plan.run for figure in plan.figures_of_dataset(dataset)]
     wanted += [
         figure.png.format(dataset=dataset, experiment=run)
-        for dataset in plan.run
-        for run in plan.explained(dataset)
+        for dataset, run in _explained(rehearsal, plan)
         for figure in FIGURES
         if figure.of == "explanations"
     ]
@@ -142,10 +160,17 @@ def _figures(rehearsal: Rehearsal, plan: Plan) -> Iterator[str]:
             yield f"{name} is nearly of one colour"
 
 
+def _explained(rehearsal: Rehearsal, plan: Plan) -> list[tuple[str, str]]:
+    """Datasets and runs whose measured explanations are made."""
+    targets = rehearsal.form.targets
+    every = [(dataset, run) for dataset in plan.run for run in plan.explained(dataset)]
+    return [one for one in every if {"explanations", "reports/{}/{}/explanations.html".format(*one)} & {*targets}]
+
+
 def _pages(rehearsal: Rehearsal, plan: Plan) -> Iterator[str]:
     """The pages are there, without an error in a cell, and the paper's says of what was not run that it was not."""
     names = ["reports/paper.html", *(f"reports/{dataset}/report.html" for dataset in plan.run)]
-    names += [f"reports/{d}/{run}/explanations.html" for d in plan.run for run in plan.explained(d)]
+    names += [f"reports/{dataset}/{run}/explanations.html" for dataset, run in _explained(rehearsal, plan)]
     for name in names:
         path = rehearsal.folder / name
         text = path.read_text() if path.is_file() else ""
@@ -166,7 +191,8 @@ def _releases(rehearsal: Rehearsal, plan: Plan) -> Iterator[str]:
 def _elsewhere(rehearsal: Rehearsal, plan: Plan) -> Iterator[str]:
     """Nothing lies where nobody would look for it: beside the folders of a run, at home, or in the temporary folder."""
     yield from (f"made {path.name} beside its folders" for path in _others(rehearsal.folder.iterdir(), OURS))
-    yield from (f"left {path} in the temporary folder" for path in _others(rehearsal.temporary.iterdir(), ()))
+    left = [path for path in sorted(rehearsal.temporary.iterdir()) if not path.name.startswith(OF_OTHERS)]
+    yield from (f"left {path} in the temporary folder" for path in left)
     caches = {".cache", ".config", ".ipython", ".local"}
     yield from (f"left {path.name} at home" for path in _others(rehearsal.home.iterdir(), caches))
 

@@ -1,9 +1,9 @@
 """The course of a rehearsal: killed and continued, changed, damaged, and what was wrong at each station."""
 
 import hashlib
-import os
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from hypnolens.pipeline import configuration
 from hypnolens.pipeline.jobs import Job, by_rule, read_jobs
 from hypnolens.plan import Plan
 from tests.faults.local import EVERYTHING, JOB, SNAKEMAKE
-from tests.rehearsal.checks import disk, faults, plan_of
+from tests.rehearsal.checks import disk, faults, inside, plan_of
 from tests.rehearsal.projection import disk_of, projected, speeds_of
-from tests.rehearsal.rehearsal import TARGETS, TOKEN, Rehearsal
+from tests.rehearsal.rehearsal import Rehearsal
 
 KILLS = {SNAKEMAKE: (0.1, 0.4), JOB: (0.1, 0.5), EVERYTHING: (0.3, 0.8)}
 """Shares of the steps that were left at a start between which a kill comes. The last is as near as one gets to a
@@ -44,6 +44,11 @@ def course(rehearsal: Rehearsal, *, disturbed: bool, against: Path | None = None
     against
         The folder ``run`` of another one, whose tables must be the same.
     """
+    with inside(rehearsal):
+        return _course(rehearsal, disturbed, against)
+
+
+def _course(rehearsal: Rehearsal, disturbed: bool, against: Path | None) -> list[str]:
     wrong = []
     if disturbed:
         rng = random.Random(rehearsal.seed)
@@ -52,7 +57,7 @@ def course(rehearsal: Rehearsal, *, disturbed: bool, against: Path | None = None
     if rehearsal.go():
         return [f"the run did not come to its end:\n{rehearsal.said()}"]
     wrong += faults(rehearsal, plan_of(rehearsal))
-    if left := rehearsal.planned(*TARGETS):
+    if left := rehearsal.planned(*rehearsal.form.targets):
         wrong.append(f"still to be made: {left}")
     _say("jobs", by_rule(_jobs(rehearsal)))
     _say("disk", disk(rehearsal.folder))
@@ -60,7 +65,7 @@ def course(rehearsal: Rehearsal, *, disturbed: bool, against: Path | None = None
     if against:
         wrong += differences("without kills", tables(against), before)
     if disturbed:
-        wrong += [*_changed(rehearsal), *_damaged(rehearsal)]
+        wrong += _changed_and_damaged(rehearsal)
         wrong += differences("after change and damage", before, tables(rehearsal.folder))
     print(f"{len(rehearsal.starts)} starts, {sum(s for _, s in rehearsal.starts) / 60:.1f} minutes", flush=True)
     return wrong
@@ -83,28 +88,24 @@ def differences(what: str, one: dict[str, str], other: dict[str, str]) -> list[s
     return [f"{what}, {len(differing)} tables differ, such as {differing[0]}"] if differing else []
 
 
-def _changed(rehearsal: Rehearsal) -> Iterator[str]:
-    """Another seed of one baseline: nothing is made that does not depend on it."""
+def _changed_and_damaged(rehearsal: Rehearsal) -> Iterator[str]:
+    """Another seed of one baseline, and of SHHS a recording cut short and one that neither folder nor server has.
+
+    Nothing is made that does not depend on the baseline; all is made that does not need these two, and each has a line.
+    """
     rehearsal.configure_with({"boosting": {"seed": 1}})
-    planned = rehearsal.planned(*TARGETS)
+    planned = rehearsal.planned(*rehearsal.form.targets)
     print(f"after a change of one baseline's key: {planned}", flush=True)
     if "train_boosting" not in planned:
         yield "a change of the boosting's key makes no boosting"
     if much := sorted(OF_EPOCHS & set(planned)):
         yield f"a change of the boosting's key makes {', '.join(much)}"
-    if rehearsal.go():
-        yield f"the run after a change did not come to its end:\n{rehearsal.said()}"
-
-
-def _damaged(rehearsal: Rehearsal) -> Iterator[str]:
-    """A recording of SHHS cut short, and one that neither folder nor server has: all else, and one line each."""
     cut, gone = (one.recording for one in rehearsal.written["shhs"][1:3])
     path = rehearsal.folder / f"data/shhs/{cut}.edf"
     path.write_bytes(path.read_bytes()[:-5000])
     (rehearsal.folder / f"data/shhs/{gone}.edf").unlink()
     asked = next(path for path in rehearsal.server.files if path.endswith(f"/{gone}.edf"))
     rehearsal.server.manner[asked] = lambda _: "404"
-    rehearsal.configure_with({})  # and the baseline as it was, which has to be made on all datasets but this one
     if rehearsal.go() == 0:
         yield "a damaged and a missing recording went unnoticed"
     lines = [line for line in rehearsal.said().splitlines() if line.startswith((f"{cut}:", f"{gone}:"))]
@@ -116,18 +117,21 @@ def _damaged(rehearsal: Rehearsal) -> Iterator[str]:
         yield f"with damage in SHHS, of Sleep-EDF was left: {left}"
     path.unlink()  # as the line says
     rehearsal.server.manner.clear()
+    rehearsal.configure_with({})
     if rehearsal.go():
         yield f"the run did not come to its end when all was there again:\n{rehearsal.said()}"
 
 
 def project(rehearsal: Rehearsal) -> None:
     """Print what the paper's run will take, by what the rehearsal took."""
+    with inside(rehearsal):
+        jobs = _jobs(rehearsal)
     configured = yaml.safe_load((rehearsal.root / "config" / "config.yaml").read_text())
-    os.environ.setdefault("NSRR_TOKEN", TOKEN)  # without one SHHS would be left out
-    real = Plan(configuration.load(configured, rehearsal.root), rehearsal.root / "config" / "tables", print)
-    speeds = speeds_of(real)
-    _say("the paper's run, projected", projected(real, speeds, _jobs(rehearsal)))
-    _say("its disk", disk_of(real, speeds))
+    with inside(replace(rehearsal, folder=rehearsal.temporary)):  # where nothing of it is yet, and with the token
+        real = Plan(configuration.load(configured, rehearsal.root), rehearsal.root / "config" / "tables", print)
+        speeds = speeds_of(real)
+        _say("the paper's run, projected", projected(real, speeds, jobs))
+        _say("its disk", disk_of(real, speeds))
 
 
 def _jobs(rehearsal: Rehearsal) -> list[Job]:

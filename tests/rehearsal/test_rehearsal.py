@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.rehearsal.checks import faults, plan_of
+from tests.rehearsal.checks import faults, inside, plan_of
 from tests.rehearsal.course import course
 from tests.rehearsal.rehearsal import SMALL, TOKEN, Rehearsal
 
@@ -62,7 +62,8 @@ def test_the_checks_see_what_is_wrong(rehearsed, tmp_path, said):
     shutil.copytree(folder, whole, symlinks=True)
     try:
         WRONG[said](folder)
-        found = faults(rehearsal, plan_of(rehearsal))
+        with inside(rehearsal):
+            found = faults(rehearsal, plan_of(rehearsal))
     finally:
         shutil.rmtree(folder)
         shutil.move(whole, folder)

@@ -59,7 +59,7 @@ def extraction(name):
     return {
         "options": {
             "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
-            "trim_wake_min": 30, "trim_rule": "drop-then-trim",
+            "highpass_hz": None, "trim_wake_min": 30, "trim_rule": "drop-then-trim",
         },
         "about": {"recording": name, "subject": name, "night": 1, "rates": (), "sha1": {}},
     }  # fmt: skip

@@ -177,7 +177,7 @@ def test_a_probe_is_penalised_multinomial_regression(points):
 
 def _extract(psg, hypnogram, channel, **options):
     name = psg.name.removesuffix("-PSG.edf")
-    options = {"sampling_rate_hz": 100, "trim_wake_min": 5, **options}
+    options = {"sampling_rate_hz": 100, "highpass_hz": None, "trim_wake_min": 5, **options}
     return extract(
         psg, hypnogram, recording=name, subject=name, night=1, source="-", rates=(), sha1={},
         channel=[channel], trim_rule="drop-then-trim", **options,

@@ -27,7 +27,7 @@ from hypnolens.recordings.listed import Listed
 from tests.conftest import make_epochs, write_hypnogram, write_pair, write_psg
 
 OPTIONS = {"recording": "a", "subject": "s", "night": 1, "channel": ["EEG Fpz-Cz"], "sampling_rate_hz": 100,
-           "trim_wake_min": 30, "trim_rule": "drop-then-trim", "source": "a-PSG.edf", "rates": (),
+           "highpass_hz": None, "trim_wake_min": 30, "trim_rule": "drop-then-trim", "source": "a-PSG.edf", "rates": (),
            "sha1": {}}  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_each_stage_has_its_own_samples_and_gaps_stay(tmp_path, record_s):
 
 
 def test_wake_far_from_sleep_is_trimmed(tmp_path):
-    epochs = extract(*_numbered(tmp_path, "WWWWW22WWWWW"), **{**OPTIONS, "trim_wake_min": 1})
+    epochs = extract(*_numbered(tmp_path, "WWWWW22WWWWW"), **{**OPTIONS, "highpass_hz": None, "trim_wake_min": 1})
     assert epochs.epoch_index.tolist() == [3, 4, 5, 6, 7, 8] and epochs.dropped["trimmed"] == 6
     assert _levels(epochs) == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 

@@ -288,7 +288,7 @@ def simulated(tmp_path_factory):
 def cut(psg, hypnogram, channel):
     return extract(
         psg, hypnogram, recording="R", subject="R", night=1, source="", rates=[], sha1={}, channel=[channel],
-        sampling_rate_hz="native", trim_wake_min=None, trim_rule="drop-then-trim",
+        sampling_rate_hz="native", highpass_hz=None, trim_wake_min=None, trim_rule="drop-then-trim",
     )  # fmt: skip
 
 

@@ -97,7 +97,9 @@ def test_options_of_a_step_are_what_it_reads_and_nothing_more():
     assert found.fold_options("mini") == {"folds": {"k": 2}, "validation": 0.1, "fold_seed": 0}
     name = found.recordings("mini")[0]
     assert found.about_recording("mini", name).keys() == {"recording", "subject", "night", "rates", "sha1"}
-    assert found.signal_options("mini").keys() == {"channel", "sampling_rate_hz", "trim_wake_min", "trim_rule"}
+    assert found.signal_options("mini").keys() == {
+        "channel", "sampling_rate_hz", "highpass_hz", "trim_wake_min", "trim_rule"
+    }  # fmt: skip
     assert found.samplings("mini")["small-seed1"] == {"sampling": "shared", "stride": 1}
 
 
