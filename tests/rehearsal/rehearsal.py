@@ -69,12 +69,12 @@ class Form:
 TWO = {"k": 2}
 WHOLE = Form("0-82", 329, {"datasets": {"sleep-edf-78": {"folds": TWO}, "shhs": {"folds": TWO}}})
 SMALL = Form(
-    "0-2", 4,
+    "0-3", 4,
     {
         "run": ["sleep-edf-20", "shhs"],
         "datasets": {
             "sleep-edf-20": {
-                "folds": TWO, "subjects": "0-2", "experiments": ["paper"],
+                "folds": TWO, "subjects": "0-3", "experiments": ["paper"],
                 "compared": ["paper-test-selected", "linear-probe", "boosting", "yasa", "chambon2018"],
             },
             "shhs": {"folds": TWO, "recordings": "shhs.tsv", "experiments": ["paper"], "compared": ["boosting"]},
