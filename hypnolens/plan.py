@@ -120,6 +120,8 @@ class Dataset:
         if n_missing := len(found.missing):
             names = ", ".join(found.missing[:5]) + " …" * (n_missing > 5)
             self._warn(f"{self.name}: {n_missing} of its recordings are not in path:, or excluded: {names}")
+        for sentence in found.told:
+            self._warn(f"{self.name}: {sentence}")
         return found
 
     @cached_property

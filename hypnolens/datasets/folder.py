@@ -1,6 +1,7 @@
 """A folder of one's own recordings: pairs of a PSG and a hypnogram by name, or those listed in a table."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from hypnolens.datasets.recording import Recording
@@ -15,6 +16,15 @@ SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names that can be a file name anywhere, with what is added to them (file systems allow 255 bytes), and that cannot
 leave the folder of results."""
 
+BIDS = re.compile(r"(sub-[A-Za-z0-9]+)(?:_ses-([A-Za-z0-9]+))?_")
+"""Names of BIDS: subject, and session, which is taken for the night where it is a number."""
+
+SIGNALS = (".edf", ".bdf", ".rec", ".fif", ".vhdr", ".set", ".xml")
+"""Endings of files that may be meant to be recordings, or stages of one."""
+
+PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
+"""Endings of the two files of a recording, in small letters or capitals."""
+
 MARKS = "-spindles.tsv"
 """Ending of a table of experts' marks beside a recording (``onset_s duration_s scorer``)."""
 
@@ -26,7 +36,7 @@ def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Re
 
     ``NAME-PSG.edf`` goes with ``NAME-Hypnogram.edf``; for Sleep-EDF's names the first six characters decide, as
     the rest differs within a pair. ``NAME-spindles.tsv`` holds experts' marks, where there are some. Each recording
-    is its own subject, except that Sleep-EDF's names give subject and night.
+    is its own subject, except that names of Sleep-EDF and of BIDS give subject and night.
 
     Parameters
     ----------
@@ -67,26 +77,67 @@ def _by_name(name: str, path: Path) -> list[Recording]:
         files = sorted(path.iterdir())
     except OSError as error:
         raise ConfigurationError(f"datasets.{name}.path: '{path}' cannot be read ({error.strerror})") from error
-    marks = {file.name.removesuffix(MARKS): file for file in files if file.name.endswith(MARKS)}
-    psgs = _by_key(name, files, "-PSG.edf")
-    hypnograms = _by_key(name, files, "-Hypnogram.edf")
+    marks = {file.name[: -len(MARKS)]: file for file in files if _ends(file.name, MARKS)}
+    psgs, hypnograms = (_by_key(name, files, ending) for ending in (PSG, HYPNOGRAM))
     recordings = []
     for key in sorted(psgs.keys() | hypnograms.keys()):
         psg, hypnogram = psgs.get(key), hypnograms.get(key)
-        stem = psg.name.removesuffix("-PSG.edf") if psg else key
-        match = SLEEP_EDF.match(stem)
-        subject, night = (match[1] + match[2], int(match[3])) if match else (stem, 1)
+        stem = psg.name[: -len(PSG)] if psg else key
+        subject, night = _whose(stem)
         recordings.append(Recording(stem, subject, night, psg, hypnogram, events=marks.get(stem)))
     return recordings
+
+
+def _ends(file: str, ending: str) -> bool:
+    """Whether a name ends so, whatever the case of its letters: ``.EDF`` is as legal as ``.edf``."""
+    return file.lower().endswith(ending.lower())
+
+
+def _whose(stem: str) -> tuple[str, int]:
+    """Subject and night by a recording's name."""
+    if match := SLEEP_EDF.match(stem):
+        return match[1] + match[2], int(match[3])
+    if match := BIDS.match(f"{stem}_"):
+        return match[1], int(match[2]) if (match[2] or "").isdecimal() else 1
+    return stem, 1
+
+
+def told(path: Path, recordings: Sequence[Recording]) -> list[str]:
+    """What a person must know of a folder whose recordings were found by their names.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    recordings
+        What `list_recordings` found in it, without a table.
+    """
+    used = {file for one in recordings for file in (one.psg, one.hypnogram)}
+    unused = [file for file in sorted(path.iterdir()) if file.name.lower().endswith(SIGNALS) and file not in used]
+    lines = []
+    if unused:
+        names = ", ".join(quoted(file.name)[1:-1] for file in unused[:10]) + f" and {len(unused) - 10} more" * (
+            len(unused) > 10
+        )
+        lines.append(
+            f"not used, as their names end neither with {PSG} nor with {HYPNOGRAM}: {names}; a table given as "
+            "recordings: takes any names"
+        )
+    if len(alone := [one for one in recordings if one.subject == one.name]) > 1:
+        lines.append(
+            f"each of {len(alone)} recordings is taken for another person's, such as {alone[0].name}; where two are of "
+            "one, list all in a table given as recordings:, or call them sub-NAME_ses-NUMBER_…"
+        )
+    return lines
 
 
 def _by_key(name: str, files: list[Path], ending: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in files:
-        if file.name.endswith(ending):
+        if _ends(file.name, ending):
             if not file.name.isprintable():
                 raise ConfigurationError(f"datasets.{name}: {quoted(file.name)} cannot be shown; rename it")
-            stem = file.name.removesuffix(ending)
+            stem = file.name[: -len(ending)]
             key = stem[:6] if SLEEP_EDF.match(stem) else stem
             if key in found:
                 raise ConfigurationError(
@@ -119,10 +170,15 @@ def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
             int(row["night"]),
             psg := path / row["psg"],
             path / row["hypnogram"],
-            events=marks if (marks := psg.with_name(psg.name.removesuffix("-PSG.edf") + MARKS)).is_file() else None,
+            events=marks if (marks := psg.with_name(_stem(psg.name) + MARKS)).is_file() else None,
         )
         for row in rows
     ]
+
+
+def _stem(file: str) -> str:
+    """Name of a PSG's file without its ending."""
+    return file[: -len(PSG)] if _ends(file, PSG) else file
 
 
 def _inside(file: str) -> bool:

@@ -29,12 +29,15 @@ class Listing:
         It is what the configuration asks for that counts, whether or not recordings are missing.
     unavailable
         Why the dataset cannot be had, in one line; `None` if it can.
+    told
+        What a person must know of its files, in sentences.
     """
 
     recordings: list[Recording]
     missing: list[str]
     published: str | None
     unavailable: str | None
+    told: tuple[str, ...] = ()
 
     @property
     def subjects(self) -> list[str]:
@@ -63,9 +66,11 @@ def list_recordings(name: str, dataset: Mapping[str, Any], tables: Path) -> List
     table = dataset.get("recordings")
     missing: list[str] = []
     published = unavailable = None
+    told: tuple[str, ...] = ()
     match dataset["kind"]:
         case "folder":
             recordings = folder.list_recordings(name, path or Path(), table and Path(table))
+            told = () if table else tuple(folder.told(path or Path(), recordings))
         case "simulate":
             recordings = simulate.list_recordings(**{key: dataset[key] for key in simulate.KEYS})
         case "sleepedf":
@@ -84,7 +89,8 @@ def list_recordings(name: str, dataset: Mapping[str, Any], tables: Path) -> List
     recordings = [recording for recording in recordings if recording.name not in excluded]
     if not recordings:
         raise ConfigurationError(f"datasets.{name}.exclude: no recording is left")
-    return Listing(sorted(recordings, key=lambda recording: recording.name), missing, published, unavailable)
+    recordings.sort(key=lambda recording: recording.name)
+    return Listing(recordings, missing, published, unavailable, told)
 
 
 def published_folds(name: str, listing: Listing, tables: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from hypnolens.datasets.folder import list_recordings
+from hypnolens.datasets.folder import list_recordings, told
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError, HypnolensError, RecordingError, printable
 from hypnolens.io.kinds import FOLDER, instead, kind_of
@@ -25,12 +25,6 @@ OPTIONS: dict[str, Any] = {
     "trim_rule": "drop-then-trim",
 }
 """How recordings are extracted by default."""
-
-PAIRED = ("-PSG.edf", "-Hypnogram.edf", "-spindles.tsv")
-"""Endings of files that belong to a recording."""
-
-SIGNALS = (".edf", ".bdf", ".rec", ".xml")
-"""Endings of files that may be meant to belong to one."""
 
 MOST = 10
 """Names, and kinds of a thing, that are told; the others are counted."""
@@ -86,8 +80,7 @@ def look(folder: Path, tell: Callable[[str], object] = lambda _: None) -> tuple[
     try:
         recordings = list_recordings("mine", folder)
     except ConfigurationError as error:
-        others = _others(folder)
-        raise ConfigurationError(f"{error}{f' (there is: {others})' if others else ''}") from error
+        raise ConfigurationError(" ".join([str(error).removeprefix("configuration: "), *told(folder, [])])) from error
     labels = Counter(label for one in recordings for label in dict.fromkeys(_eeg_of(one)))
     order = _ordered(labels)
     found, texts = [], Counter[str]()
@@ -104,7 +97,7 @@ def look(folder: Path, tell: Callable[[str], object] = lambda _: None) -> tuple[
         *(f"would be refused: {one.why_not}" for one in bad),
         f"EEG channels (in so many recordings): {_counted(labels) or 'none'}",
         f"texts of hypnograms (so many annotations): {_counted(texts) or 'none'}",
-        *(f"not used: {others}" for others in [_others(folder)] if others),
+        *told(folder, recordings),
         *_configuration(folder, good, bad, order),
     ], not bad
 
@@ -170,17 +163,6 @@ def _table(good: Sequence[Found]) -> Iterator[str]:
 def _counted(counts: Counter[str]) -> str:
     parts = [f"{printable(word)!r} {n}" for word, n in counts.most_common(MOST)]
     return ", ".join(parts) + f" and {len(counts) - MOST} more" * (len(counts) > MOST)
-
-
-def _others(folder: Path) -> str:
-    """Files of signals in the folder that its names pair with nothing."""
-    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SIGNALS]
-    names = [path.name for path in files if not path.name.endswith(PAIRED)]
-    if not names:
-        return ""
-    shown = ", ".join(map(printable, names[:MOST])) + " …" * (len(names) > MOST)
-    return f"{len(names)} files that are not called NAME-PSG.edf or NAME-Hypnogram.edf, which a table given as " \
-           f"recordings: can pair: {shown}"  # fmt: skip
 
 
 def _configuration(folder: Path, good: Sequence[Found], bad: Iterable[Found], channels: list[str]) -> Iterator[str]:

@@ -95,7 +95,9 @@ def _seconds(call: Callable[[], object]) -> float:
 def _noise(n: int, rate: float) -> Epochs:
     """Epochs whose time does not depend on what they say."""
     rng = np.random.default_rng(0)
-    words = dict.fromkeys(("recording", "subject", "channel", "start_time", "source", "source_sha256"), "noise")
+    words: dict[str, Any] = dict.fromkeys(
+        ("recording", "subject", "channel", "start_time", "source", "source_sha256"), "noise"
+    )
     return Epochs(
         signal=rng.normal(0, 500, (n, round(rate * EPOCH_S))).astype(np.int16),
         stage=rng.integers(0, 5, n, dtype=np.int8),

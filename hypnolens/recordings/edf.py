@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -20,19 +20,21 @@ import numpy as np
 
 from hypnolens.errors import RecordingError
 from hypnolens.io.kinds import FILE, kind_of
+from hypnolens.recordings.units import LOST_MICRO, MICROVOLTS, microvolts, unit_factor
 
 logger = logging.getLogger(__name__)
-
-MICROVOLTS = {"uV": 1.0, "µV": 1.0, "μV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
-"""Physical dimensions of EDF headers, in µV. The two letters that look like µ are different characters."""
 
 FETCH_AGAIN = "fetch the file again, or leave this recording out (exclude: in a configuration)"
 
 LONGEST_RECORD_S = 86_400.0
 """A data record holds seconds, not days; where one does, its header lies, and an hour's file is a century long."""
 
-SAME_TIME_S = 1e-3
-"""Data records that begin within a millisecond of where they should do so."""
+JITTER_S = 0.01
+"""By how much a data record may follow late or early after the one before it: clocks of recorders jitter. A sample is
+more where the rate is low."""
+
+ROUNDED = 2e-6
+"""Share by which a duration of eight characters, such as ``0.333333``, may be off."""
 
 ANNOTATIONS = "EDF Annotations"
 """Label of a signal whose bytes are annotations."""
@@ -65,6 +67,8 @@ class Channel:
         Date and time of the first sample; the year is 1 where the file gives no date.
     unit
         Physical dimension by the file's header.
+    doubts
+        What is odd about the file and was settled, in sentences.
     """
 
     signal: np.ndarray
@@ -73,14 +77,16 @@ class Channel:
     limits: tuple[float, float]
     start: datetime
     unit: str
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """Annotations of an EDF+ file: ``(onset in s, duration in s or None, text)`` each, and the file's start."""
+    """Annotations of an EDF+ file: ``(onset in s, duration in s or None, text)`` each, the file's start, and doubts."""
 
     entries: tuple[tuple[float, float | None, str], ...]
     start: datetime
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class _File:
     starttime: str
     identification: str
     every: tuple[_Signal, ...]
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def plus(self) -> bool:
@@ -119,8 +126,8 @@ class _File:
 
     @property
     def annotations(self) -> list[_Signal]:
-        """Signals of annotations, of which a file that does not say that it is EDF+ has none."""
-        return [signal for signal in self.every if self.plus and signal.label == ANNOTATIONS]
+        """Signals of annotations, also of a file that does not say that it is EDF+."""
+        return [signal for signal in self.every if signal.label == ANNOTATIONS]
 
     def records(self, signal: _Signal, most: int | None = None) -> np.ndarray:
         """The part of a signal in each data record, or in so many of them, int16 ``(n_records, n_samples)``.
@@ -143,7 +150,9 @@ class _File:
         return RecordingError(self.recording, what, remedy)
 
     def doubt(self, what: str) -> None:
-        logger.warning("%s: %s", self.recording, what)
+        if what not in self.doubts:
+            self.doubts.append(what)
+            logger.warning("%s: %s", self.recording, what)
 
 
 def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
@@ -165,16 +174,25 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
     """
     file = _open(path, recording)
     present = [signal.label.strip(" ") for signal in file.signals]
-    label = next((label for label in labels if label in present), None)
-    if label is None:
-        wanted = " or ".join(f"'{label}'" for label in labels)
-        found = ", ".join(map(repr, present[:20])) or "no signal at all"
-        more = f" and {len(present) - 20} more" if len(present) > 20 else ""
-        what = f"channel {wanted} not found; {path.name} has {found}{more}"
-        raise file.refuse(what, "set channel: of the dataset to one of these")
-    if present.count(label) > 1:
-        raise file.refuse(f"{path.name} has {present.count(label)} channels '{label}'", "rename all but one of them")
-    return _channel(file, present.index(label))
+    for label in labels:
+        if present.count(label) > 1:
+            what = f"{path.name} has {present.count(label)} channels '{label}'"
+            raise file.refuse(what, f"choose one by its place among them, such as channel: ['{label}#1']")
+        place = present.index(label) if label in present else place_of(label, present)
+        if place is not None:
+            return replace(_channel(file, place), label=label)
+    wanted = " or ".join(f"'{label}'" for label in labels)
+    found = ", ".join(map(repr, present[:20])) or "no signal at all"
+    more = f" and {len(present) - 20} more" if len(present) > 20 else ""
+    what = f"channel {wanted} not found; {path.name} has {found}{more}"
+    raise file.refuse(what, "set channel: of the dataset to one of these")
+
+
+def place_of(name: str, labels: Sequence[str]) -> int | None:
+    """Place of a channel that is named with its number among those of one label, such as ``C4-M1#2`` for the second."""
+    label, _, number = name.rpartition("#")
+    places = [place for place, one in enumerate(labels) if one.strip() == label.strip()]
+    return places[int(number) - 1] if number.isdecimal() and label and 0 < int(number) <= len(places) else None
 
 
 def list_channels(path: Path, recording: str) -> list[str]:
@@ -198,20 +216,20 @@ def read_place(path: Path, place: int, recording: str) -> Channel:
 
 
 def _channel(file: _File, place: int, *, any_unit: bool = False) -> Channel:
-    _check_continuity(file)
     source, name = file.signals[place], file.path.name
+    _check_continuity(file, source.span.stop - source.span.start)
     label, unit = source.label.strip(" "), source.unit.strip(" ")
-    if unit not in MICROVOLTS and not any_unit:
-        what = f"channel {label!r} is in {unit!r}, which is no voltage"
-        raise file.refuse(what, f"correct the header of {name} to one of {', '.join(MICROVOLTS)}")
     try:
         low, high = (int(_matching(_WHOLE, cell)) for cell in source.digital)
-        bottom, top = (float(_matching(_NUMBER, cell)) for cell in source.physical)
+        bottom, top = map(_number, source.physical)
     except ValueError as error:
         raise file.refuse(f"channel {label!r} of {name} has a range that is no number ({error})") from error
+    if "," in "".join(source.physical):
+        file.doubt(f"{name} writes numbers with a decimal comma")
     if not -32768 <= low < high <= 32767 or bottom == top:
         raise file.refuse(f"channel {label!r} of {name} has an empty or impossible range")
-    factor = MICROVOLTS.get(unit, 1.0)
+    known = microvolts(unit)
+    factor = 1.0 if known is None else known
     ends = sorted((bottom * factor, top * factor))
     # What single precision cannot hold is no voltage either.
     if not np.abs(ends).max() < 1e30:
@@ -221,8 +239,29 @@ def _channel(file: _File, place: int, *, any_unit: bool = False) -> Channel:
     signal = file.records(source).ravel().astype(np.float32)
     signal *= gain
     signal += bottom * factor - low * gain
-    rate = (source.span.stop - source.span.start) / file.record_s
-    return Channel(signal, rate, label, (ends[0], ends[1]), _start(file), unit)
+    rate = _rate(source.span.stop - source.span.start, file.record_s)
+    if known is None and not any_unit:
+        _check_unit(file, signal, rate, label, unit)
+    elif unit not in MICROVOLTS and LOST_MICRO.fullmatch(unit):
+        file.doubt(f"channel {label!r} of {name} writes its unit as {unit!r}, which is taken for µV")
+    return Channel(signal, rate, label, (ends[0], ends[1]), _start(file), unit, tuple(file.doubts))
+
+
+def _check_unit(file: _File, signal: np.ndarray, rate: float, label: str, unit: str) -> None:
+    """Refuse a channel in no voltage, unless its header gives none at all and its values are those of an EEG in µV."""
+    factor = 0.0
+    if not unit:
+        factor, _ = unit_factor(signal, rate, unit, label, file.recording)
+    if factor != 1.0:
+        what = f"channel {label!r} is in {unit!r}, which is no voltage"
+        raise file.refuse(what, f"correct the header of {file.path.name} to one of {', '.join(MICROVOLTS)}")
+    file.doubt(f"channel {label!r} of {file.path.name} has no unit; by its amplitude it is in µV")
+
+
+def _rate(n_samples: int, record_s: float) -> float:
+    """Sampling rate in Hz; eight characters of a header cannot say a third of a second."""
+    rate = n_samples / record_s
+    return float(round(rate)) if abs(rate - round(rate)) < ROUNDED * rate else rate
 
 
 def read_annotations(path: Path, recording: str) -> Annotations:
@@ -242,6 +281,7 @@ def read_annotations(path: Path, recording: str) -> Annotations:
 def list_annotations(path: Path, recording: str) -> Annotations:
     """Read the annotations of a file, of which there may be none, otherwise as `read_annotations`."""
     file = _open(path, recording)
+    _check_plus(file)
     if file.record_s and file.reserved.startswith("EDF+C"):
         _check_continuity(file)
     entries: list[tuple[float, float | None, str]] = []
@@ -249,17 +289,21 @@ def list_annotations(path: Path, recording: str) -> Annotations:
         for place, record in enumerate(file.records(signal)):
             try:
                 found = parse_annotations(record.tobytes())
-                if number == 0:
+                if number == 0 and found and (file.plus or _is_onset(found)):
                     # The first of a data record is empty and tells when the record begins.
                     _record_onset(found)
                     found[0][2].pop(0)
             except ValueError as error:
-                raise file.refuse(f"annotations of {path.name} are damaged (data record {place}: {error})") from error
+                what = f"annotations of {path.name} are damaged (data record {place}: {error})"
+                if file.plus:
+                    raise file.refuse(what) from error
+                file.doubt(f"{what} and left out, as it does not say that it is EDF+")
+                return Annotations((), _start(file), tuple(file.doubts))
             entries += [(onset, duration, text) for onset, duration, texts in found for text in texts]
     offset = _offset_s(file)
     entries = [(round(onset - offset, 12), duration, text) for onset, duration, text in entries]
     entries.sort(key=lambda entry: (entry[0], -1.0 if entry[1] is None else entry[1], entry[2]))
-    return Annotations(tuple(entries), _start(file))
+    return Annotations(tuple(entries), _start(file), tuple(file.doubts))
 
 
 def parse_annotations(record: bytes) -> list[tuple[float, float | None, list[str]]]:
@@ -293,46 +337,74 @@ def parse_annotations(record: bytes) -> list[tuple[float, float | None, list[str
     return found
 
 
+def _check_plus(file: _File) -> None:
+    """Tell of a file that has annotations and does not say that it is EDF+."""
+    if not file.plus and file.annotations:
+        said = "has annotations and does not say that it is EDF+; they are read as EDF+ writes them"
+        file.doubt(f"{file.path.name} {said}")
+
+
+def _is_onset(found: list[tuple[float, float | None, list[str]]]) -> bool:
+    """Whether a data record begins with the empty annotation that tells when it begins."""
+    return bool(found) and not found[0][2][0] and found[0][1] is None
+
+
 def _record_onset(found: list[tuple[float, float | None, list[str]]]) -> float:
     """When a data record begins, in s, by the annotation that must come first in it."""
-    if not found or found[0][2][0] or found[0][1] is not None:
+    if not _is_onset(found):
         raise ValueError("it does not begin with its time")
     return found[0][0]
 
 
-def _onsets(file: _File, most: int | None = None) -> list[float]:
-    """When data records begin, in s from the file's start; nothing of a file that does not say."""
+def _onsets(file: _File, most: int | None = None) -> list[tuple[int, float]]:
+    """Numbers of data records with when they begin, in s from the file's start; those that do not say are left out."""
     onsets = []
     for signal in file.annotations[:1]:
-        for record in file.records(signal, most):
+        for number, record in enumerate(file.records(signal, most)):
+            if not record.any():  # some recorders reserve the place and write nothing there
+                continue
             first = record.tobytes().partition(b"\0")[0]
             try:
-                onsets.append(_record_onset(parse_annotations(first + b"\0")))
+                onsets.append((number, _record_onset(parse_annotations(first + b"\0"))))
             except ValueError as error:
-                what = f"annotations of {file.path.name} are damaged (data record {len(onsets)}: {error})"
+                if not file.plus:
+                    return []
+                what = f"annotations of {file.path.name} are damaged (data record {number}: {error})"
                 raise file.refuse(what) from error
     return onsets
 
 
-def _check_continuity(file: _File) -> None:
-    """Refuse a file with gaps, and one whose data records do not begin where their duration says."""
+def _check_continuity(file: _File, n_samples: int = 1) -> None:
+    """Refuse a file with gaps: its data records must follow each other, as far as they say when they begin.
+
+    Parameters
+    ----------
+    file
+        A file.
+    n_samples
+        Of the signal that is read, in a data record.
+    """
     name = file.path.name
     if file.plus and not file.annotations:
         file.doubt(f"{name} says that it is EDF+ and holds no annotations, which tell where data records begin")
-    if not file.plus and len(file.signals) < len(file.every):
-        file.doubt(f"{name} has annotations and does not say that it is EDF+; they are left out")
-    onsets = np.array(_onsets(file))
-    expected = onsets[:1] + np.arange(len(onsets)) * file.record_s
-    wrong = np.flatnonzero(np.abs(onsets - expected) > SAME_TIME_S)
-    if len(wrong) == 0:
-        return
-    if file.reserved.startswith("EDF+D"):
-        raise file.refuse(f"{name} is discontinuous (EDF+D)", "export it as one continuous recording")
-    first = wrong[0]
-    raise file.refuse(
-        f"{name} contradicts itself: data record {first} begins at {onsets[first]:g} s, and by the header at "
-        f"{expected[first]:g} s"
-    )
+    _check_plus(file)
+    onsets = _onsets(file)
+    if file.plus and file.annotations and len(onsets) < file.n_records:
+        said = f"{len(onsets)} of {file.n_records} data records of {name} say when they begin"
+        file.doubt(f"{said}; the others are taken to follow each other")
+    # Steps and not times: a clock that runs late adds up to seconds in a night.
+    off = max(JITTER_S, file.record_s / n_samples)
+    for (before, earlier), (number, later) in pairwise(onsets):
+        expected = earlier + (number - before) * file.record_s
+        if abs(later - expected) <= off * (number - before):
+            continue
+        if file.reserved.startswith("EDF+D"):
+            raise file.refuse(f"{name} is discontinuous (EDF+D)", "export it as one continuous recording")
+        raise file.refuse(
+            f"{name} contradicts itself: data record {number} begins at {later:.12g} s, and by the one before it at "
+            f"{expected:.12g} s",
+            "export it as one continuous recording, or leave it out (exclude: in a configuration)",
+        )
 
 
 def _open(path: Path, recording: str) -> _File:
@@ -353,8 +425,7 @@ def _open(path: Path, recording: str) -> _File:
         raise RecordingError(recording, f"{path} may not be read", "give yourself read permission") from error
     except (OSError, ValueError) as error:
         raise RecordingError(recording, f"{path.name} is not a readable EDF file ({error})", FETCH_AGAIN) from error
-    _check_size(file, size, 2)
-    return file
+    return _sized(file, size, 2)
 
 
 def check_bdf(path: Path, recording: str) -> None:
@@ -367,34 +438,51 @@ def check_bdf(path: Path, recording: str) -> None:
     """
     try:
         file = _header(path, recording, b"\xffBIOSEMI", "BDF")
-        _check_size(file, path.stat().st_size, 3)
+        _sized(file, path.stat().st_size, 3)
     except (OSError, ValueError) as error:
         raise RecordingError(recording, f"{path.name} is not a readable BDF file ({error})", FETCH_AGAIN) from error
     if file.reserved.startswith("BDF+D"):
         raise file.refuse(f"{path.name} is discontinuous (BDF+D)", "export it as one continuous recording")
 
 
-def _check_size(file: _File, size: int, sample_bytes: int) -> None:
+def _sized(file: _File, size: int, sample_bytes: int) -> _File:
+    """The file with the number of data records that it holds; refused where its header promises another one.
+
+    A recorder writes -1 while it records, and leaves it there when it is switched off or dies.
+    """
     declared, actual = file.n_records, (size - file.n_bytes) / (sample_bytes * file.every[-1].span.stop)
+    if declared == -1 and actual >= 1:
+        found = replace(file, n_records=int(actual))
+        part = "" if actual == int(actual) else ", and a part of another, which is left out"
+        found.doubt(
+            f"{file.path.name} was never closed (its header says -1 data records); it holds {int(actual)}{part}"
+        )
+        return found
     if declared != actual:
         raise file.refuse(
             f"{file.path.name} is {'cut short' if actual < declared else 'longer than its header says'}: the header "
             f"promises {declared} data records, the file holds {actual:g}"
         )
+    return file
 
 
 def _header(path: Path, recording: str, magic: bytes, kind: str) -> _File:
     """What a header says; ValueError for numbers that are none, or that no file can have."""
     with path.open("rb") as stream:
         # Latin-1 decodes every byte, so that a µ in a unit (outside the standard, yet common) is no damage.
-        head = stream.read(256).decode("latin-1")
+        head, zeros = _blanks(stream.read(256).decode("latin-1"))
         if not head.startswith(magic.decode("latin-1")):
             raise ValueError(f"it does not begin as {kind} does")
         n_bytes, n_records, n = (int(_matching(_WHOLE, head[a:b])) for a, b in ((184, 192), (236, 244), (252, 256)))
-        record_s = float(_matching(_SECONDS, head[244:252]))
-        if n < 1 or n_bytes != 256 * (1 + n) or n_records < 1 or not 0 <= record_s <= LONGEST_RECORD_S:
+        record_s = float(_matching(_SECONDS, head[244:252].replace(",", ".")))
+        if (
+            n < 1
+            or n_bytes != 256 * (1 + n)
+            or (n_records < 1 and n_records != -1)
+            or not 0 <= record_s <= LONGEST_RECORD_S
+        ):
             raise ValueError("header size, number of records, their duration and number of signals do not fit")
-        fields = stream.read(256 * n).decode("latin-1")
+        fields, more = _blanks(stream.read(256 * n).decode("latin-1"))
     if len(fields) < 256 * n:
         raise ValueError("it ends within its header")
 
@@ -419,7 +507,22 @@ def _header(path: Path, recording: str, magic: bytes, kind: str) -> _File:
     )
     signals = tuple(_Signal(*one) for one in every)
     about, day, clock, reserved = head[88:168], head[168:176], head[176:184], head[192:236]
-    return _File(path, recording, n_bytes, n_records, record_s, reserved, day, clock, about, signals)
+    file = _File(path, recording, n_bytes, n_records, record_s, reserved, day, clock, about, signals)
+    if "," in head[244:252]:
+        file.doubt(f"{path.name} writes numbers with a decimal comma")
+    if zeros or more:
+        file.doubt(f"{path.name} has zero bytes in its header, which are taken for blanks")
+    return file
+
+
+def _blanks(text: str) -> tuple[str, bool]:
+    """A text of a header with blanks for zero bytes, and whether there were any."""
+    return text.replace("\0", " "), "\0" in text
+
+
+def _number(cell: str) -> float:
+    """A number of a header, which programs in some languages write with a comma."""
+    return float(_matching(_NUMBER, cell.replace(",", ".")))
 
 
 def _matching(form: re.Pattern[str], cell: str) -> str:
@@ -432,7 +535,7 @@ def _matching(form: re.Pattern[str], cell: str) -> str:
 
 def _offset_s(file: _File) -> float:
     """Seconds from the start by the header, which has no fractions of them, to the first sample."""
-    return next(iter(_onsets(file, most=1)), 0.0)
+    return next((onset for _, onset in _onsets(file, most=1)), 0.0)
 
 
 def _start(file: _File) -> datetime:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,8 @@ class Epochs:
         Epochs dropped, by reason: ``movement``, ``unscored``, ``trimmed``.
     flags
         Quality flags, see `hypnolens.recordings.quality`.
+    doubts
+        What was odd about the file and how it was settled, in sentences.
     highpass_hz
         What was taken off besides the median, see `hypnolens.recordings.drift.without_drift`.
     sha256
@@ -70,6 +72,7 @@ class Epochs:
     source_sha256: str
     dropped: dict[str, int]
     flags: list[str]
+    doubts: list[str] = field(default_factory=list)
     highpass_hz: float | None = None
     sha256: str = ""
 
@@ -95,6 +98,7 @@ def write_epochs(epochs: Epochs, path: Path) -> None:
         "source_sha256": epochs.source_sha256,
         "dropped": json.dumps(epochs.dropped),
         "flags": json.dumps(epochs.flags),
+        "doubts": json.dumps(epochs.doubts),
     }
     tensors = {"signal": epochs.signal, "stage": epochs.stage, "epoch_index": epochs.epoch_index}
     write_tensors(tensors, texts, path)
@@ -133,6 +137,7 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
             source_sha256=texts["source_sha256"],
             dropped=json.loads(texts["dropped"]),
             flags=json.loads(texts["flags"]),
+            doubts=json.loads(texts["doubts"]),
             highpass_hz=json.loads(texts["highpass_hz"]),
             sha256=sha256(canonical([file.sha256_of, {name: texts[name] for name in READ}])),
         )
@@ -152,6 +157,7 @@ def recording_row(epochs: Epochs) -> dict[str, object]:
         **dict(zip(STAGES, counts.tolist(), strict=True)),
         **{f"dropped_{reason}": n for reason, n in epochs.dropped.items()},
         "flags": " ".join(epochs.flags) or "none",
+        "doubts": "; ".join(epochs.doubts) or "none",
         "source": epochs.source,
         "source_sha256": epochs.source_sha256,
         "epochs_sha256": epochs.sha256,

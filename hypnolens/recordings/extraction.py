@@ -94,7 +94,9 @@ def extract(
             raise RecordingError(
                 recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out with exclude:"
             )
-        stages, first_s, flags = read_stages(hypnogram, start=found.start, duration_s=duration_s, recording=recording)
+        stages, first_s, flags, doubts = read_stages(
+            hypnogram, start=found.start, duration_s=duration_s, recording=recording
+        )
         paths = {"psg": psg, "hypnogram": hypnogram}
         other = [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]
     margin = None if trim_wake_min is None else round(trim_wake_min * 60 / EPOCH_S)
@@ -129,6 +131,7 @@ def extract(
         source_sha256=source_sha256,
         dropped={**reasons, "trimmed": len(stages) - sum(reasons.values()) - len(kept)},
         flags=flags,
+        doubts=[*found.doubts, *doubts],
     )
 
 

@@ -1,6 +1,8 @@
 """Hypnograms: annotated stages of Rechtschaffen & Kales or AASM brought to one stage an epoch, and trimmed."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,28 +11,17 @@ import numpy as np
 from hypnolens.errors import RecordingError, quoted
 from hypnolens.recordings.edf import Annotations, read_annotations
 from hypnolens.recordings.profusion import read_profusion
-from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
-
-LABELS = {
-    "Sleep stage W": CODE["W"],
-    "Sleep stage 1": CODE["N1"],
-    "Sleep stage 2": CODE["N2"],
-    "Sleep stage 3": CODE["N3"],
-    "Sleep stage 4": CODE["N3"],
-    "Sleep stage R": CODE["R"],
-    "Sleep stage N1": CODE["N1"],
-    "Sleep stage N2": CODE["N2"],
-    "Sleep stage N3": CODE["N3"],
-    "Sleep stage ?": UNSCORED,
-    "Movement time": MOVEMENT,
-}
-"""Texts of the EDF+ standard for sleep stages. Stages 3 and 4 of Rechtschaffen & Kales are AASM's N3."""
+from hypnolens.recordings.vocabulary import STANDARD, stage_of, unread
+from hypnolens.stages import CODE, EPOCH_S, UNSCORED
 
 TOLERANCE_S = 1e-3
 """Times are decimal fractions in the files and binary ones here: within a millisecond they are the same."""
 
 MOST_EXCESS = 0.1
 """Share of a signal's epochs by which stages without times may be too many or too few."""
+
+ERAS = (1900, 1970, 1980, 1985, 2000)
+"""Years on whose first day programs put a date that they take away: those of clocks, and EDF's own first one."""
 
 LONGEST_S = 366 * 86_400.0
 """No signal lasts longer than a year; a header that says so lies, and stages for it would fill the memory."""
@@ -49,11 +40,14 @@ class Hypnogram(NamedTuple):
         Seconds from the signal's start to the first epoch, at least 0 and below 30.
     flags
         ``stages=N``: the file has stages for N epochs more than the signal has (or, with a minus, for fewer).
+    doubts
+        What is odd about the file and how it was settled, in sentences.
     """
 
     stages: np.ndarray
     first_s: float
     flags: list[str]
+    doubts: Sequence[str] = ()
 
 
 def read_stages(path: Path, *, start: datetime, duration_s: float, recording: str) -> Hypnogram:
@@ -90,25 +84,32 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
 def place_stages(
     annotations: Annotations, file: str, *, start: datetime, duration_s: float, recording: str
 ) -> Hypnogram:
-    """Stage of every whole epoch of a signal from annotations, all of which are of `LABELS`; see `read_stages`.
+    """Stage of every whole epoch of a signal from annotations; see `read_stages`.
+
+    Texts that are no stages are counted, see `hypnolens.recordings.vocabulary`. Marks without a duration hold until the
+    next one.
 
     Parameters
     ----------
     annotations
-        At least one; their start is that of the file that they are of.
+        Their start is that of the file that they are of.
     file
         Its name, for error messages.
     """
-    unknown = sorted({text for _, _, text in annotations.entries if text not in LABELS})
-    if unknown:
+    bouts = _bouts(annotations)
+    texts = [text for _, _, text in annotations.entries]
+    if not bouts:
         raise RecordingError(
             recording,
-            f"{file} has the unknown label{'s' * (len(unknown) > 1)} {', '.join(map(quoted, unknown[:5]))}",
-            f"rename or remove them; known are {', '.join(map(repr, LABELS))}",
+            f"{file} holds no stages; its texts are {', '.join(map(quoted, list(dict.fromkeys(texts))[:5])) or 'none'}",
+            f"rename them to those of the EDF+ standard, such as {', '.join(map(repr, STANDARD))}",
         )
+    doubts = [*annotations.doubts, *(f"{file}: {sentence}" for sentence in unread(texts))]
     _check_length(duration_s, recording)
-    offset = _offset_s(annotations.start, start)
-    origin = annotations.entries[0][0]
+    offset, doubt = _offset_s(annotations.start, start, _length(bouts), duration_s)
+    if doubt:
+        doubts.append(f"{file}: {doubt}")
+    origin = bouts[0][0]
     first_s = (offset + origin) % EPOCH_S
     if EPOCH_S - first_s < TOLERANCE_S:
         first_s = 0.0
@@ -116,11 +117,14 @@ def place_stages(
     stages = np.full(max(n_epochs, 0), UNSCORED, dtype=np.int8)
     covered = np.zeros(len(stages), dtype=bool)
     n_scored = n_outside = 0
-    for onset, duration, text in annotations.entries:
+    for onset, length, text, code in bouts:
+        duration = (n_epochs * EPOCH_S - offset + first_s - onset) if length is None else length
+        if length is None:  # the last mark
+            duration = max(EPOCH_S, duration - duration % EPOCH_S)
         if not duration or not _whole(duration):
             raise RecordingError(
                 recording,
-                f"'{text}' at {onset:g} s of {file} lasts {duration or 0:g} s, not whole {EPOCH_S}-s epochs",
+                f"'{text}' at {onset:g} s of {file} lasts {duration:g} s, not whole {EPOCH_S}-s epochs",
                 f"score in epochs of {EPOCH_S} s",
             )
         if not _whole(onset - origin):
@@ -132,23 +136,25 @@ def place_stages(
         begin = round((onset + offset - first_s) / EPOCH_S)
         end = begin + round(duration / EPOCH_S)
         span = slice(max(begin, 0), max(end, 0))
-        if (covered[span] & (stages[span] != LABELS[text])).any():
+        if (covered[span] & (stages[span] != code)).any():
             raise RecordingError(recording, f"{file} gives two stages to one epoch at {onset:g} s", "leave one of them")
-        stages[span] = LABELS[text]
+        stages[span] = code
         covered[span] = True
-        if LABELS[text] < len(CODE):
+        if code < len(CODE):
             n_scored += end - begin
             n_outside += end - begin - max(min(end, len(stages)) - max(begin, 0), 0)
     n_common = int((stages < len(CODE)).sum())
-    if not covered.any() or 2 * n_common < n_scored:
-        # A hypnogram may be longer than its signal, but not so that most of what it says lies beyond.
+    if not covered.any() or (2 * n_common < n_scored and 2 * n_common < len(stages)):
+        # A hypnogram may be of the whole night, and its signal a part of it; but what they share is most of one.
         raise RecordingError(
             recording,
             f"{file} (from {_moment(annotations.start)}) and its signal ({duration_s / 3600:.1f} h from "
             f"{_moment(start)}) have {n_common} of {n_scored} scored epochs in common",
             "pair the signal with the hypnogram of the same night",
         )
-    return Hypnogram(stages, first_s, [f"stages={n_outside:+d}"] if n_outside else [])
+    if 2 * n_common < n_scored:
+        doubts.append(f"{file}: {n_common} of its {n_scored} scored epochs lie in the signal")
+    return Hypnogram(stages, first_s, [f"stages={n_outside:+d}"] if n_outside else [], doubts)
 
 
 def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndarray:
@@ -220,10 +226,51 @@ def _span(not_wake: np.ndarray, margin: int | None) -> slice:
     return slice(max(edges[0] - margin, 0), edges[-1] + margin + 1)
 
 
-def _offset_s(hypnogram: datetime, signal: datetime) -> float:
-    """Seconds by which the hypnogram starts after the signal; by the time of day where a date is missing."""
+def _offset_s(hypnogram: datetime, signal: datetime, length_s: float, duration_s: float) -> tuple[float, str]:
+    """Seconds by which the hypnogram starts after the signal, by the time of day where a date is missing; and a doubt.
+
+    A clock that a program took away, such as midnight without a date, is no measurement: files of the same length then
+    begin together.
+    """
+    taken = [_no_clock(start) for start in (hypnogram, signal)]
+    if taken[0] != taken[1] and abs(length_s - duration_s) <= MOST_EXCESS * duration_s:
+        which = "its clock was" if taken[0] else "the signal's clock was"
+        return 0.0, f"{which} taken away; both are as long, and are taken to begin together"
     difference = hypnogram - signal
     if 1 in (hypnogram.year, signal.year):
         day = timedelta(days=1)
         difference = (difference + day / 2) % day - day / 2
-    return difference.total_seconds()
+    return difference.total_seconds(), ""
+
+
+def _no_clock(start: datetime) -> bool:
+    """Whether a start is what programs write that take away dates: midnight of no day, or of the first of an era."""
+    return start.time() == time() and (start.year == 1 or ((start.month, start.day) == (1, 1) and start.year in ERAS))
+
+
+def _bouts(annotations: Annotations) -> list[tuple[float, float | None, str, int]]:
+    """Those annotations that are stages: onset and duration in s, text, code.
+
+    Where none has a duration (or only that of a sample) each holds until the next; that of the last is `None`, unless
+    all are an epoch apart.
+    """
+    found = [
+        (onset, duration, text, code)
+        for onset, duration, text in annotations.entries
+        if (code := stage_of(text)) is not None
+    ]
+    if any((duration or 0.0) >= 1.0 for _, duration, _, _ in found):
+        return [one for one in found if (one[1] or 0.0) >= 1.0]
+    steps = [later[0] - earlier[0] for earlier, later in pairwise(found)]
+    last = float(EPOCH_S) if steps and all(abs(step - EPOCH_S) < TOLERANCE_S for step in steps) else None
+    return [
+        (onset, step, text, code)
+        for (onset, _, text, code), step in zip(found, [*steps, last], strict=False)
+        if step is None or step > 0
+    ]
+
+
+def _length(bouts: Sequence[tuple[float, float | None, str, int]]) -> float:
+    """Seconds from the first bout to the end of the last."""
+    onset, duration = bouts[-1][0], bouts[-1][1]
+    return onset + (duration or 0.0) - bouts[0][0]

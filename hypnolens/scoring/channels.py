@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypnolens.errors import RecordingError, one_line
+from hypnolens.recordings.edf import place_of
 
 OLD_NAMES = {"a1": "m1", "a2": "m2", "t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
 """Names of electrodes before the 10-10 system, and the mastoids, which earlobes stand for."""
@@ -147,10 +148,12 @@ def choose(
             ]
     if len(places) == 1:
         return only
+    names = [labels[place] for place in places]
+    double = next((name.strip() for name in names if names.count(name) > 1), "")
     raise RecordingError(
         recording,
-        f"several EEG channels, none of which is known ({_list([labels[place] for place in places])})",
-        "name one with --channel",
+        f"several EEG channels, none of which is known alone ({_list(names)})",
+        f"name one with --channel, such as '{double}#1'" if double else "name one with --channel",
     )
 
 
@@ -167,6 +170,8 @@ def _find(labels: Sequence[str], name: str, recording: str) -> Choice | None:
     exact = [place for place, label in enumerate(labels) if label.strip() == name.strip() and label]
     if exact:
         return Choice(name.strip(), _one(exact, labels, name, recording), None, "by its name")
+    if (place := place_of(name, labels)) is not None:
+        return Choice(name.strip(), place, None, f"by its place among those called '{labels[place].strip()}'")
     wanted = parse(name)
     same = [place for place, label in enumerate(labels) if label and parse(label) == wanted]
     if not same and not wanted.reference:
@@ -192,7 +197,11 @@ def _find(labels: Sequence[str], name: str, recording: str) -> Choice | None:
 def _one(places: Sequence[int], labels: Sequence[str], name: str, recording: str) -> int:
     if len(places) > 1:
         candidates = _list([labels[place] for place in places])
-        raise RecordingError(recording, f"channel '{name}' may be {candidates}", "name one exactly with --channel")
+        raise RecordingError(
+            recording,
+            f"channel '{name}' may be {candidates}",
+            f"name one exactly with --channel, such as '{labels[places[0]].strip()}#1'",
+        )
     return places[0]
 
 

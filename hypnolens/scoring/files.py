@@ -63,13 +63,14 @@ def companion(path: Path, there: Collection[str]) -> Path | None:
     ----------
     there
         `names_in` the folder. A file is looked for by its name as it is written: where a file system ignores case,
-        scoring's own ``NAME-hypnogram.edf`` would be found.
+        scoring's own ``NAME-hypnogram.edf`` would be found. Endings may be in capitals.
     """
+    written = {Path(name).stem + Path(name).suffix.lower(): name for name in sorted(there)}
     names = [path.stem.removesuffix("-PSG") + ending for ending in (".xml", "-profusion.xml")]
-    if path.name.endswith("-PSG.edf"):
-        stem = path.name.removesuffix("-PSG.edf")
+    if path.suffix.lower() == ".edf" and path.stem.endswith("-PSG"):
+        stem = path.stem.removesuffix("-PSG")
         if stem[:2] in ("SC", "ST") and len(stem) == 8:
-            others = [name for name in there if re.fullmatch(rf"{re.escape(stem[:6])}..-Hypnogram\.edf", name)]
+            others = [name for name in written if re.fullmatch(rf"{re.escape(stem[:6])}..-Hypnogram\.edf", name)]
             names[:0] = others if len(others) == 1 else []
         names.insert(0, f"{stem}-Hypnogram.edf")
-    return next((path.with_name(name) for name in names if name in there), None)
+    return next((path.with_name(written[name]) for name in names if name in written), None)

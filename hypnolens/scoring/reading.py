@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 from hypnolens.errors import RecordingError, one_line
 from hypnolens.io.checksums import unchanged
 from hypnolens.io.kinds import FILE, instead, kind_of
-from hypnolens.recordings.edf import MICROVOLTS, Annotations
 from hypnolens.recordings.extraction import LEAST_RATE_HZ
-from hypnolens.recordings.hypnogram import LABELS, Hypnogram, place_stages, read_stages
-from hypnolens.recordings.quality import FLAT_UV, RMS_UV
+from hypnolens.recordings.hypnogram import Hypnogram, place_stages, read_stages
+from hypnolens.recordings.units import unit_factor
+from hypnolens.recordings.vocabulary import stage_of
 from hypnolens.scoring.files import companion, names_in, place_of
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
@@ -25,34 +24,11 @@ from hypnolens.scoring.sources import Part, Source, read_source
 from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
 from hypnolens.stages import EPOCH_S
 
-PLAUSIBLE_UV = (2.0, 300.0)
-"""Median standard deviation of a night's epochs of scalp EEG in µV, with room on both sides: it is 13 to 26 in five
-real recordings (DREAMS, pyDYNAM-O) and 12 to 18 in six simulated nights."""
-
-FACTORS = (1e3, 1e6, 1e-3, 1e-6, 1e9, 1e-9)
-"""By what the values of a file with a wrong unit are wrong: mV, V, nV for µV, and the other way round."""
-
-SHORT_LABELS = {
-    **dict.fromkeys(("w", "wake", "sleep stage wake"), "Sleep stage W"),
-    **dict.fromkeys(("n1", "s1", "nrem1", "nrem 1", "stage 1", "stage n1"), "Sleep stage N1"),
-    **dict.fromkeys(("n2", "s2", "nrem2", "nrem 2", "stage 2", "stage n2"), "Sleep stage N2"),
-    **dict.fromkeys(("n3", "s3", "s4", "nrem3", "nrem 3", "stage 3", "stage n3"), "Sleep stage N3"),
-    **dict.fromkeys(("r", "rem", "sleep stage rem", "stage r", "stage rem"), "Sleep stage R"),
-}
-"""What other programs call stages in annotations, in small letters."""
-
 LIGHTS = re.compile(r"\blights?[\s_-]*(off|out|on)\b", re.I)
 """Annotations of lights off and on, which may say more: ``Lights Off 22:31``, ``Comment/lights on``."""
 
-MARKER = re.compile(r"^(comment|stimulus|response|event)/", re.I)
-"""What MNE puts before the texts of BrainVision's markers."""
-
 NOT_AS_A_PART = ("flat", "clipped", "not finite")
 """Why an epoch of one of two channels makes their difference unusable. Mains and drift that both have cancel out."""
-
-LEAST_PLAUSIBLE = 0.1
-"""Share of epochs that can be EEG by the header's unit from which on the unit is believed. The rest of the night may be
-without electrodes, when a recorder was left running."""
 
 
 def read_night(
@@ -117,7 +93,7 @@ def _night(
     signals, limits = source.signals, list(source.limits)
     factors = []
     for place, choice in enumerate(source.choices):
-        factor, sentence = _unit_factor(signals[place], source.rate, source.units[place], choice.name, name)
+        factor, sentence = unit_factor(signals[place], source.rate, source.units[place], choice.name, name)
         factors.append(factor)
         if sentence:
             found.append(sentence)
@@ -147,7 +123,7 @@ def _night(
         human=human,
         lights=off_on,
         notes=tuple(map(one_line, (*spoken, *sentences, *said))),
-        warnings=tuple(map(one_line, (*found, *doubts, *doubtful))),
+        warnings=tuple(dict.fromkeys(map(one_line, (*found, *doubts, *doubtful)))),
     )
 
 
@@ -192,35 +168,6 @@ def _without_dead_parts(
     return said
 
 
-def _unit_factor(signal: np.ndarray, rate: float, unit: str, channel: str, name: str) -> tuple[float, str]:
-    """By what to multiply a channel so that it can be scalp EEG, and the sentence that says so."""
-    n_samples = int(rate * EPOCH_S)
-    cut = signal[: len(signal) // n_samples * n_samples].reshape(-1, n_samples)
-    spread = np.nan_to_num(cut.std(axis=1, dtype=np.float64), nan=0.0, posinf=0.0)
-    # A constant has rounding errors of a ten-millionth of its value.
-    alive = spread[spread > 1e-6 * np.nan_to_num(np.abs(cut).max(axis=1), posinf=0.0)]
-    if len(alive) == 0:
-        raise RecordingError(name, f"channel '{channel}' is flat throughout", "choose another --channel")
-    median = float(np.median(alive))
-    plausible = float(((alive >= PLAUSIBLE_UV[0]) & (alive <= PLAUSIBLE_UV[1])).mean())
-    odd = "" if unit in MICROVOLTS else f"the header gives '{unit}' as its unit, which is no voltage; taken for µV"
-    if FLAT_UV <= median <= RMS_UV[1] or plausible >= LEAST_PLAUSIBLE:
-        return 1.0, f"{channel}: {odd}" if odd else ""
-    fits = [factor for factor in FACTORS if PLAUSIBLE_UV[0] <= median * factor <= PLAUSIBLE_UV[1]]
-    if not fits:
-        raise RecordingError(
-            name,
-            f"channel '{channel}' has a median amplitude of {median:.3g} µV by its header ('{unit}'), and no factor of "
-            "a thousand makes a scalp EEG of it",
-            "correct the unit and the range in the header, or choose another --channel",
-        )
-    said = f"its header gives '{unit}'" if unit else "its header gives no unit"
-    return fits[0], (
-        f"{channel}: median amplitude {median:.3g} µV by the header cannot be scalp EEG ({said}); multiplied by "
-        f"{fits[0]:g}, which gives {median * fits[0]:.3g} µV. Correct the unit in the file"
-    )
-
-
 def _human(
     path: Path, name: str, source: Source, duration_s: float, hypnogram: Path | None, beside: Path | None
 ) -> tuple[np.ndarray | None, float, list[str], list[str]]:
@@ -230,8 +177,8 @@ def _human(
         found = read_stages(hypnogram, **where)
         return found.stages, found.first_s, [f"human stages: {hypnogram.name}"], _excess(found)
     ways: dict[str, Callable[..., Hypnogram]] = {}
-    if (inside := _stages_inside(source.annotations)).entries:
-        ways[f"annotations of {path.name}"] = partial(place_stages, inside, path.name)
+    if any(stage_of(text) is not None for _, _, text in source.annotations.entries):
+        ways[f"annotations of {path.name}"] = partial(place_stages, source.annotations, path.name)
     if beside is not None:
         ways[beside.name] = partial(read_stages, beside)
     doubts: list[str] = []
@@ -246,20 +193,7 @@ def _human(
 
 
 def _excess(found: Hypnogram) -> list[str]:
-    return [f"human stages do not end where the signal does ({flag})" for flag in found.flags]
-
-
-def _stages_inside(annotations: Annotations) -> Annotations:
-    """Those annotations of a recording that are stages, in the texts of the EDF+ standard."""
-    entries = [
-        (onset, duration, text if text in LABELS else SHORT_LABELS.get(MARKER.sub("", text).strip().lower(), ""))
-        for onset, duration, text in annotations.entries
-    ]
-    entries = [entry for entry in entries if entry[2]]
-    long = [entry for entry in entries if (entry[1] or 0.0) >= 1.0]
-    # None has a length but that of a sample: they mark the beginning of each epoch. Some have none: a crop took all.
-    entries = long or [(onset, float(EPOCH_S), text) for onset, _, text in entries]
-    return replace(annotations, entries=tuple(entries))
+    return [*(f"human stages do not end where the signal does ({flag})" for flag in found.flags), *found.doubts]
 
 
 def _lights(

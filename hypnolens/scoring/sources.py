@@ -15,6 +15,7 @@ import numpy as np
 
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.recordings.edf import Annotations, check_bdf, list_annotations, list_channels, read_place
+from hypnolens.recordings.units import microvolts
 from hypnolens.scoring.channels import Choice, choose
 from hypnolens.scoring.files import brainvision_header, further_files
 
@@ -127,16 +128,15 @@ def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequenc
         limits.append((low, high) if choice.minus is None else None)
     units = tuple(parts[choice.plus].unit for choice in chosen)
     for choice in chosen:
-        if choice.minus is not None and parts[choice.minus].unit != parts[choice.plus].unit:
-            raise RecordingError(
-                name,
-                f"{choice.name} cannot be computed: its two channels are in '{parts[choice.plus].unit}' and "
-                f"'{parts[choice.minus].unit}'",
-                "correct the header of the file",
-            )
-    doubts: list[str] = []
+        if choice.minus is not None:
+            its = [parts[choice.plus].unit, parts[choice.minus].unit]
+            if its[0] != its[1] and None in map(microvolts, its):
+                what = f"{choice.name} cannot be computed: its two channels are in '{its[0]}' and '{its[1]}'"
+                raise RecordingError(name, what, "correct the header of the file")
+    doubts = list(dict.fromkeys(doubt for part in parts.values() for doubt in part.doubts))
     try:
         annotations = list_annotations(path, name)
+        doubts = list(dict.fromkeys([*doubts, *annotations.doubts]))
     except RecordingError as error:  # such as Latin-1 texts; they are not needed
         annotations = Annotations((), some.start)
         doubts.append(f"annotations are left out: {str(error).removeprefix(f'{name}: ').split(';')[0]}")

@@ -630,10 +630,12 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "edf dimension",
         PSG,
-        _signal("dimension", 0, b"degC", b"", b"%", b"uv", b"kV", b"\x1b[2J", b"u V", b"uV\0", b"\xff\xff"),
+        _signal("dimension", 0, b"degC", b"", b"%", b"kV", b"\x1b[2J", b"u V", b"uV\0", b"\xff\xff"),
         _always,
     ),
-    Mutation("edf dimension that is another", PSG, _signal("dimension", 0, b"mV", b"V", b"nV", b"\xb5V"), _never),
+    Mutation(
+        "edf dimension that is another", PSG, _signal("dimension", 0, b"mV", b"V", b"nV", b"\xb5V", b"uv"), _never
+    ),
     Mutation("edf dimension of another", PSG, _signal("dimension", 1, b"degC", b"\xb5V", b"\n"), _never),
     Mutation(
         "edf physical minimum",
@@ -704,14 +706,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         STAGES,
         _one_list(
             _text(
-                b"sleep stage 2",
-                b"Sleep stage 5",
                 b"Sleep stage \xff",
                 b"Sleep stage 2\n",
                 b"",
                 b"\x1b[2J\x1b[31m",
-                b"Sleep stage 2 ",
-                b"Sleep\xc2\xa0stage 2",
                 b"Lights off",
                 b"Sleep stage \xef\xbc\x92",
                 b"'; DROP TABLE",
@@ -724,7 +722,16 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "edf text that is another",
         STAGES,
-        _one_list(_text(b"Sleep stage 1", b"Sleep stage R", b"Sleep stage N3")),
+        _one_list(
+            _text(
+                b"Sleep stage 1",
+                b"Sleep stage R",
+                b"Sleep stage N3",
+                b"sleep stage 2 ",
+                b"Sleep stage 5",
+                b"Sleep\xc2\xa0stage 2",
+            )
+        ),
         _never,
         ("plain", "plus"),
     ),

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from hypnolens.errors import RecordingError
 from hypnolens.recordings.edf import Annotations, list_annotations, parse_annotations, read_channel
-from hypnolens.recordings.hypnogram import LABELS, place_stages
+from hypnolens.recordings.hypnogram import place_stages
 from hypnolens.recordings.profusion import read_profusion
+from hypnolens.recordings.vocabulary import STANDARD, stage_of
 from hypnolens.stages import UNSCORED
 from tests.conftest import ROOT, write_profusion, write_psg
 from tests.fuzz.mutations import FLOODS, HEAD, SIGNAL
@@ -90,7 +91,7 @@ def test_no_annotations_are_a_trap(name):
         st.tuples(
             st.floats(-1e10, 1e10) | st.integers(-50, 50).map(lambda i: 30.0 * i),
             st.none() | st.floats(0, 1e10) | st.integers(1, 10**8).map(lambda i: 30.0 * i),
-            st.sampled_from(sorted(LABELS)),
+            st.sampled_from(sorted(STANDARD)),
         ),
         min_size=1, max_size=10,
     ),
@@ -107,7 +108,7 @@ def test_stages_are_placed_or_refused(entries, later, duration):
         return
     assert 0 <= found.first_s < 30
     assert found.first_s + 30 * len(found.stages) <= duration + 0.001 or len(found.stages) == 0
-    given = {LABELS[text] for _, _, text in entries} | {UNSCORED}
+    given = {stage_of(text) for _, _, text in entries} | {UNSCORED}
     assert set(found.stages.tolist()) <= given
 
 

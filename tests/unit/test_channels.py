@@ -97,7 +97,7 @@ def test_any_channel_may_be_named():
         (["C4-M1"], ["O2-M1"], r"channel 'O2-M1' not found; the file has 'C4-M1'; name one"),
         (["C4-M1", "C3-M2"], ["C4-M1", "EEG C4-A1"], r"named twice"),
         (["EOG", "ECG"], [], r"no EEG channel found; the file has 'EOG', 'ECG'; name one with --channel"),
-        (["EEG 1", "EEG 2"], [], r"several EEG channels, none of which is known \('EEG 1', 'EEG 2'\)"),
+        (["EEG 1", "EEG 2"], [], r"several EEG channels, none of which is known alone \('EEG 1', 'EEG 2'\)"),
         ([], [], r"no EEG channel found; the file has no channel"),
     ],
 )

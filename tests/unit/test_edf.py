@@ -94,7 +94,7 @@ def _change(path, offset, value):
         (lambda p: p.write_bytes(b"0       "), "shorter than an EDF header"),
         (lambda p: p.write_bytes(b"x" * 4000), "not a readable EDF"),
         (lambda p: p.unlink(), "does not exist"),
-        (lambda p: _change(p, 236, b"-1      "), "not a readable EDF"),
+        (lambda p: _change(p, 236, b"-2      "), "not a readable EDF"),
         (lambda p: _change(p, 236, b"9999    "), "cut short"),
         (lambda p: _change(p, 244, b"-30     "), "not a readable EDF"),
         (lambda p: _change(p, 244, b"0       "), "not a readable EDF"),
@@ -111,7 +111,11 @@ def test_damage_is_refused_in_one_line(tmp_path, damage, words):
 
 @pytest.mark.parametrize(
     "field, value, words",
-    [("dimension", b"degC", "is in 'degC'"), ("dimension", b"    ", "is in ''"), ("digital", b"0", "impossible range")],
+    [
+        ("dimension", b"degC", "is in 'degC'"),
+        ("dimension", b"mmHg", "is in 'mmHg'"),
+        ("digital", b"0", "impossible range"),
+    ],
 )
 def test_what_cannot_be_microvolts_is_refused(tmp_path, field, value, words):
     path, _ = write_pair(tmp_path, "a", "WW")
@@ -127,7 +131,7 @@ def test_what_cannot_be_microvolts_is_refused(tmp_path, field, value, words):
 
 @pytest.mark.parametrize(
     "offset, value, words",
-    [(104, b"abc", "range that is no number"), (104, b"-200,5", "range that is no number"),
+    [(104, b"abc", "range that is no number"), (104, b"-2,00,5", "range that is no number"),
      (120, b"1.5", "range that is no number"), (128, b"99999", "impossible range")],
 )  # fmt: skip
 def test_ranges_that_are_no_numbers_are_refused(tmp_path, offset, value, words):

@@ -26,7 +26,7 @@ def test_genuine_hypnograms_give_the_published_counts_under_both_rules(data):
     for row in rows:
         (path,) = (data / "hypnograms").glob(f"{row['recording'][:6]}*-Hypnogram.edf")
         start = mne.io.read_raw_edf(path, verbose="error").info["meas_date"].replace(tzinfo=None)
-        stages, first_s, _ = read_stages(
+        stages, first_s, *_ = read_stages(
             path, start=start, duration_s=30.0 * int(row["signal_epochs"]), recording=row["recording"]
         )
         assert (len(stages), first_s) == (int(row["signal_epochs"]), 0.0)
@@ -39,7 +39,7 @@ def test_stages_of_genuine_hypnograms_are_those_that_mne_reads(data):
     for path in sorted((data / "hypnograms").glob("*-Hypnogram.edf")):
         annotations = mne.read_annotations(path)
         start = mne.io.read_raw_edf(path, verbose="error").info["meas_date"].replace(tzinfo=None)
-        stages, _, _ = read_stages(path, start=start, duration_s=80000, recording=path.stem)
+        stages, *_ = read_stages(path, start=start, duration_s=80000, recording=path.stem)
         letters = {"W": 0, "1": 1, "2": 2, "3": 3, "4": 3, "R": 4, "?": UNSCORED, "e": MOVEMENT}
         by_mne = np.concatenate(
             [[letters[a["description"][-1]]] * round(a["duration"] / 30) for a in annotations]
@@ -53,8 +53,11 @@ def _stages(tmp_path, labels, *, n_epochs=None, delay=0.0, onset=0.0, texts=RK):
 
 
 def test_a_hypnogram_that_lies_mostly_beyond_its_signal_is_another_nights(tmp_path):
-    with pytest.raises(RecordingError, match="have 4 of 10 scored epochs in common; pair the signal"):
-        _stages(tmp_path, "WWWW222222", n_epochs=4)
+    with pytest.raises(RecordingError, match="have 4 of 14 scored epochs in common; pair the signal"):
+        _stages(tmp_path, "WWWW2222222222", n_epochs=10, delay=180)
+    # Of a whole night's, those that a part of it has are used, and it is said.
+    part = _stages(tmp_path, "WWWW222222", n_epochs=4)
+    assert len(part.stages) == 4 and part.flags == ["stages=+6"] and "4 of its 10 scored epochs" in part.doubts[0]
     assert len(_stages(tmp_path, "WWWW22", n_epochs=4).stages) == 4
     # Scoring of a part of the signal is no other night's, and what is not scored does not count.
     assert len(_stages(tmp_path, "W2", n_epochs=100, delay=600).stages) == 100
@@ -62,7 +65,7 @@ def test_a_hypnogram_that_lies_mostly_beyond_its_signal_is_another_nights(tmp_pa
 
 
 def test_every_label_has_its_stage(tmp_path):
-    stages, _, _ = _stages(tmp_path, "W1234RM?")
+    stages, *_ = _stages(tmp_path, "W1234RM?")
     assert stages.tolist() == [0, 1, 2, 3, 3, 4, MOVEMENT, UNSCORED]
 
 
@@ -77,16 +80,16 @@ def test_a_hypnogram_that_starts_later_is_aligned_by_time(tmp_path):
 
 
 def test_epochs_lie_on_the_grid_of_the_hypnogram(tmp_path):
-    stages, first_s, _ = _stages(tmp_path, "12R", n_epochs=4, delay=10)
+    stages, first_s, *_ = _stages(tmp_path, "12R", n_epochs=4, delay=10)
     assert (stages.tolist(), first_s) == ([1, 2, 4], 10.0)
-    stages, first_s, _ = _stages(tmp_path, "12R", n_epochs=4, onset=40.0)
+    stages, first_s, *_ = _stages(tmp_path, "12R", n_epochs=4, onset=40.0)
     assert (stages.tolist(), first_s) == ([UNSCORED, 1, 2], 10.0)
 
 
 @pytest.mark.parametrize(
     "labels, options, words",
     [
-        ("WX", {"texts": {**RK, "X": "Sleep stage 7"}}, "unknown label 'Sleep stage 7'"),
+        ("XY", {"texts": {"X": "Wach", "Y": "Stadium 7"}}, "holds no stages; its texts are 'Wach', 'Stadium 7'"),
         ("WW", {"delay": 3600 * 9}, "have 0 of 2 scored epochs in common"),
     ],
 )
@@ -95,12 +98,18 @@ def test_what_cannot_be_understood_is_refused(tmp_path, labels, options, words):
         _stages(tmp_path, labels, **options)
 
 
+def test_what_looks_like_a_stage_and_is_none_is_unscored_and_named(tmp_path):
+    found = _stages(tmp_path, "WX2", texts={**RK, "X": "Sleep stage 7"})
+    assert found.stages.tolist() == [0, UNSCORED, 2]
+    assert found.doubts == ["h.edf: 1 annotations look like stages and are not read: 'Sleep stage 7' 1"]
+
+
 def test_stages_of_half_epochs_and_contradictions_are_refused(tmp_path):
     import edfio
 
     for entries, words in [
         ([(0, 45.0, RK["W"])], "lasts 45 s"),
-        ([(0, None, RK["W"])], "lasts 0 s"),
+        ([(0, None, RK["W"]), (12, None, RK["1"]), (30, None, RK["2"])], "lasts 12 s"),
         ([(0, 30.0, RK["W"]), (45, 30.0, RK["2"])], "begins at 45 s, not a whole"),
         ([(0, 60.0, RK["W"]), (30, 30.0, RK["2"])], "two stages to one epoch"),
     ]:
@@ -131,5 +140,5 @@ def test_without_margin_or_sleep_all_scored_epochs_stay():
 
 @pytest.mark.parametrize("onset", [0.01, 0.1, 0.38, 1.3, 29.99])
 def test_fractions_of_a_second_do_not_break_a_whole_night(tmp_path, onset):
-    stages, first_s, _ = _stages(tmp_path, "W12R" * 225, n_epochs=901, onset=onset)
+    stages, first_s, *_ = _stages(tmp_path, "W12R" * 225, n_epochs=901, onset=onset)
     assert stages.tolist() == [0, 1, 2, 4] * 225 and first_s == pytest.approx(onset)

@@ -1,0 +1,87 @@
+"""What programs call stages: one vocabulary for hypnograms beside a signal, inside it, and in training and scoring.
+
+EDF+ names them ``Sleep stage W``, ``Sleep stage N1`` …, and ``Sleep stage 1`` to ``4`` of Rechtschaffen & Kales, whose
+3 and 4 are AASM's N3 (https://www.edfplus.info/specs/edftexts.html). Natus writes ``Stage - N1``, the CAP database
+``SLEEP-S1``, Luna ``NREM1``, YASA ``WAKE`` and ``REM``, BrainVision ``Comment/N1``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from hypnolens.errors import quoted
+from hypnolens.stages import CODE, MOVEMENT, UNSCORED
+
+STANDARD = (
+    "Sleep stage W", "Sleep stage 1", "Sleep stage 2", "Sleep stage 3", "Sleep stage 4", "Sleep stage R",
+    "Sleep stage N1", "Sleep stage N2", "Sleep stage N3", "Sleep stage ?", "Movement time",
+)  # fmt: skip
+"""Texts of the standard, for people."""
+
+AFTER_STAGE: Mapping[str, int] = {
+    **dict.fromkeys(("w", "wake", "awake", "0", "s0", "n0"), CODE["W"]),
+    **dict.fromkeys(("1", "n1", "s1", "nrem1", "nrem 1", "nrem"), CODE["N1"]),
+    **dict.fromkeys(("2", "n2", "s2", "nrem2", "nrem 2"), CODE["N2"]),
+    **dict.fromkeys(("3", "n3", "s3", "nrem3", "nrem 3", "4", "n4", "s4", "nrem4", "nrem 4"), CODE["N3"]),
+    **dict.fromkeys(("r", "rem", "5"), CODE["R"]),
+    **dict.fromkeys(("?", "unscored", "unknown", "not scored", "no stage", "u", "undefined", "unsure"), UNSCORED),
+    **dict.fromkeys(("m", "mt", "movement", "movement time"), MOVEMENT),
+}
+"""What may follow ``Sleep stage``, ``Stage`` or ``SLEEP-``, in small letters."""
+
+ALONE = (
+    {word: AFTER_STAGE[word] for word in ("w", "wake", "n1", "n2", "n3", "n4", "s0", "s1", "s2", "s3", "s4", "r", "rem",
+     "nrem1", "nrem2", "nrem3", "nrem4", "nrem 1", "nrem 2", "nrem 3", "nrem 4", "mt", "movement time", "unscored",
+     "no stage")}
+)  # fmt: skip
+"""What is a stage without such a word before it. Numbers are none: they mean other stages in every dataset."""
+
+BEFORE = re.compile(r"(?:sleep ?stage|stage|sleep) ?")
+"""Words before a stage, where separators are blanks."""
+
+MARKER = re.compile(r"^(comment|stimulus|response|event)/", re.I)
+"""What MNE puts before the texts of BrainVision's markers."""
+
+LIKE_ONE = re.compile(r"(?:sleep ?stage|stage|sleep) .{1,20}|n[0-9]|s[0-9]|n?rem ?[0-9]?|(?:a?wake)|[wr?]")
+"""Texts that look like stages."""
+
+MOST = 5
+"""Texts that are named; the others are counted."""
+
+
+def stage_of(text: str) -> int | None:
+    """Code of the stage that a text is, `MOVEMENT` and `UNSCORED` among them; `None` of any other text."""
+    plain = _plain(text)
+    if plain in ALONE:
+        return ALONE[plain]
+    before = BEFORE.match(plain)
+    return AFTER_STAGE.get(plain[before.end() :]) if before else None
+
+
+def looks_like_stage(text: str) -> bool:
+    """Whether a person would take a text for a stage."""
+    return bool(LIKE_ONE.fullmatch(_plain(text)))
+
+
+def unread(texts: Iterable[str]) -> list[str]:
+    """Sentences that count and name the texts that are no stages, those apart that look like some."""
+    counts = Counter(text for text in texts if stage_of(text) is None)
+    like = {text: n for text, n in counts.items() if looks_like_stage(text)}
+    others = {text: n for text, n in counts.items() if text not in like}
+    sentences = []
+    if like:
+        sentences.append(f"{sum(like.values())} annotations look like stages and are not read: {_named(like)}")
+    if others:
+        sentences.append(f"{sum(others.values())} annotations beside the stages: {_named(others)}")
+    return sentences
+
+
+def _plain(text: str) -> str:
+    """A text in small letters, without a channel that EDF+ puts after ``@@``, with blanks for separators."""
+    words = MARKER.sub("", text.partition("@@")[0]).replace("_", " ").replace("-", " ").replace(":", " ")
+    return " ".join(words.lower().split())
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    most = sorted(counts, key=lambda text: (-counts[text], text))
+    return ", ".join(f"{quoted(text)} {counts[text]}" for text in most[:MOST]) + " …" * (len(most) > MOST)
