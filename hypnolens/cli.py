@@ -14,7 +14,6 @@ from tqdm import tqdm
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
-from hypnolens.preflight import folder, run
 from hypnolens.scoring.folder import alone_in
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
@@ -107,6 +106,8 @@ def _check(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Say what a run needs, or what a folder holds."""
     if given.folder and given.configfile:
         parser.error("give a folder, or --configfile, not both")
+
+    from hypnolens.preflight import folder, run  # with torch, which takes seconds
 
     def tell(what: str) -> None:
         if sys.stderr is not None and sys.stderr.isatty():

@@ -118,11 +118,12 @@ class Page:
         ]
         counts = table[["epochs", *STAGES]].astype(int)
         total = ", ".join(f"{stage} {counts[stage].sum():,}" for stage in STAGES)
-        flagged = int((table["flags"] != "none").sum())
+        flagged, odd = (int((table[column] != "none").sum()) for column in ("flags", "doubts"))
         display(
             Markdown(
                 f"{len(table):,} recordings of {table['subject'].nunique():,} subjects, "
-                f"{counts['epochs'].sum():,} epochs ({total}); {flagged:,} with a quality flag."
+                f"{counts['epochs'].sum():,} epochs ({total}); {flagged:,} with a quality flag, "
+                f"{odd:,} with something odd about a file, which the column `doubts` says."
             )
         )
         self._published()

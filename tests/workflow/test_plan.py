@@ -28,7 +28,7 @@ PUBLISHED = {"sleep-edf-20": 20, "sleep-edf-78": 10}
 
 SHIPPED = {
     "config": [], "demo": ["demo"], "explanations": ["explanations"], "sampling": ["sampling"], "stride": ["stride"],
-    "ablations": ["ablations"], "small": ["ablations", "small"],
+    "ablations": ["ablations"], "small": ["ablations", "small"], "first-nights": ["first-nights"],
 }  # fmt: skip
 """Files in ``config/``, and those with which each is given."""
 
@@ -164,7 +164,7 @@ def test_every_shipped_file_is_known():
     assert SHIPPED.keys() == {path.stem for path in (ROOT / "config").glob("*.yaml")}
 
 
-@pytest.mark.parametrize("name", ["sampling", "stride", "ablations", "small"])
+@pytest.mark.parametrize("name", ["sampling", "stride", "ablations", "small", "first-nights"])
 def test_other_shipped_files_are_planned(tmp_path, name):
     loaded = _loaded(*SHIPPED[name])
     plan = _plan(tmp_path, configfiles=_files("config", *SHIPPED[name]))
