@@ -103,7 +103,8 @@ def _changed_and_damaged(rehearsal: Rehearsal) -> Iterator[str]:
     cut, gone = (one.recording for one in rehearsal.written["shhs"][1:3])
     path = rehearsal.folder / f"data/shhs/{cut}.edf"
     path.write_bytes(path.read_bytes()[:-5000])
-    (rehearsal.folder / f"data/shhs/{gone}.edf").unlink()
+    for file in (f"data/shhs/{gone}.edf", f"results/shhs/epochs/{gone}.safetensors"):
+        (rehearsal.folder / file).unlink()
     asked = next(path for path in rehearsal.server.files if path.endswith(f"/{gone}.edf"))
     rehearsal.server.manner[asked] = lambda _: "404"
     if rehearsal.go() == 0:
