@@ -223,6 +223,10 @@ class Plan:
         found = published.published(self._datasets[dataset].listing.published, tables=self._tables, **options)
         return found and found._asdict()
 
+    def is_the_papers(self, dataset: str) -> bool:
+        """Whether a dataset is the set of recordings that the paper's tables call so."""
+        return published.PAPERS.get(self._datasets[dataset].listing.published or "") == dataset
+
     def checksums(self, night: str, scorer: str) -> dict[str, str]:
         """Files of a night of Sleep-EDF with their published checksums."""
         return sleepedf.checksums(night, scorer, self._tables)
@@ -443,6 +447,7 @@ class Plan:
             "options": {name: self.experiments[runs[0]] for name, runs in families.items()},
             "protocols": {name: self.protocol(dataset, runs[0]) for name, runs in families.items()},
             "figures": self.figures(self.shown(dataset)[0]),
+            "published": self.is_the_papers(dataset),
         }
 
     # Nights of one's own

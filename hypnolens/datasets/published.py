@@ -11,6 +11,10 @@ MARGIN_MIN = 30
 """Minutes of wake on each side of sleep in all published counts."""
 
 
+PAPERS = {"sleep-edf-20": "sleep-edf-20", "sleep-edf-78": "sleep-edf-78", "shhs1-329": "shhs"}
+"""What the paper's tables call the published sets of recordings."""
+
+
 class Published(NamedTuple):
     """What is published of a set of recordings.
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown, display
 
+from hypnolens.datasets.published import PAPERS
 from hypnolens.errors import printable
 from hypnolens.io.frames import read_texts
 from hypnolens.io.tables import read_json
@@ -77,7 +78,7 @@ class Page:
         for study in self.studies:
             metrics = read_json(Path("results") / study.name / study.runs[study.main][0] / "metrics.json")
             rows.append({
-                "dataset": study.name, "kind": self.datasets[study.name]["kind"], "subjects": metrics["n_subjects"],
+                "dataset": study.name, "kind": self._kind(study), "subjects": metrics["n_subjects"],
                 "recordings": metrics["n_recordings"], "epochs": f"{metrics['n_epochs']:,}",
                 "folds": metrics["n_folds"], "experiments": len(study.runs),
                 "runs": sum(len(runs) for runs in study.runs.values()), "main experiment": study.main,
@@ -86,6 +87,11 @@ class Page:
         rows += [{**blank, "dataset": name, "kind": f"not run: {why}"} for name, why in self.missing.items()]
         show_table(pd.DataFrame(rows))
         self._per_dataset(lambda study: self._figures(study, "recordings", "stages"))
+
+    def _kind(self, study: Study) -> str:
+        """Kind of a dataset, and whether one that is called as one of the paper's has other recordings."""
+        kind = self.datasets[study.name]["kind"]
+        return f"{kind}; not the paper's recordings" if study.name in PAPERS.values() and not study.published else kind
 
     def overall(self) -> None:
         """The paper's scores and ours."""

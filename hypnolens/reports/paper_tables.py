@@ -42,6 +42,8 @@ class Study:
         On what each family was trained and how its network was chosen.
     figures
         Figures of the main family's first run.
+    published
+        Whether its recordings are those that the paper's tables call so: no score stands beside those of others.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Study:
     options: Mapping[str, Mapping[str, Any]]
     protocols: Mapping[str, str]
     figures: Sequence[str]
+    published: bool = False
 
     @property
     def main(self) -> str:
@@ -94,8 +97,9 @@ def overall_table(studies: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame
     published = {str(row["dataset"]): row for row in paper.to_dict("records")}
     for dataset in dict.fromkeys([*published, *run]):
         ours = run[dataset].table("families").iloc[0] if dataset in run else None
+        known = dataset in published and (dataset not in run or run[dataset].published)
         for score, words in SCORES.items():
-            value = _fraction(published[dataset], score) if dataset in published else None
+            value = _fraction(published[dataset], score) if known else None
             row = {"dataset": dataset, "score": words, "paper": number_text(value), "here": NOT_RUN, "ci95": "-"}
             row |= {"difference": "-", "paper_in_ci95": "-"}
             if ours is not None:
@@ -129,11 +133,12 @@ def methods_table(studies: Sequence[Study], paper: pd.DataFrame, methods: pd.Dat
     own = paper.assign(method="the paper", protocol="not known")
     reported = pd.concat([own, methods])
     for dataset in dict.fromkeys([*paper["dataset"], *(study.name for study in studies)]):
-        for row in reported[reported["dataset"] == dataset].to_dict("records"):
+        study = next((study for study in studies if study.name == dataset), None)
+        others = reported[reported["dataset"] == dataset] if study is None or study.published else reported.iloc[:0]
+        for row in others.to_dict("records"):
             scores = {score: number_text(_fraction(row, score)) for score in OVERALL}
             origin = {"protocol": row["protocol"], "source": row["source"]}
             rows.append({"dataset": dataset, "method": row["method"], "figures": "as reported", **scores, **origin})
-        study = next((study for study in studies if study.name == dataset), None)
         if study is None:
             scores = dict.fromkeys(OVERALL, NOT_RUN)
             rows.append(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -98,7 +99,7 @@ def _study(name, families=tuple(OPTIONS), wrong=0.3):
         _write(cost_table(own, histories, metrics), reports / "tables" / "cost.tsv")
     return paper_tables.Study(
         name, runs, {family: OPTIONS[family] for family in families},
-        {family: PROTOCOLS[family] for family in families}, ["confusion_matrix"],
+        {family: PROTOCOLS[family] for family in families}, ["confusion_matrix"], published=name != "mine",
     )  # fmt: skip
 
 
@@ -109,6 +110,18 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return folder, [_study("sleep-edf-20"), _study("mine", ("main", "probe"))]
+
+
+def test_other_recordings_under_one_of_the_papers_names_stand_beside_no_score_of_others(studies):
+    ours = replace(studies[0], published=False)
+    overall = paper_tables.overall_table([ours], PAPER)
+    row = overall[overall["dataset"] == "sleep-edf-20"].iloc[0]
+    assert (row["paper"], row["difference"], row["paper_in_ci95"]) == ("-", "-", "-") and row["here"] != "-"
+    methods = paper_tables.methods_table([ours], PAPER, METHODS)
+    here = methods[methods["dataset"] == "sleep-edf-20"]
+    assert set(here["figures"]) == {"run here"}
+    both = paper_tables.methods_table(studies, PAPER, METHODS)
+    assert "as reported" in set(both[both["dataset"] == "sleep-edf-20"]["figures"])
 
 
 @pytest.fixture

@@ -220,3 +220,13 @@ def test_a_figure_without_a_caption_is_an_error_that_says_what_to_write():
         ConfigurationError, match=r"figure 'mine' has no caption; write workflow/report/figures/mine\.rst"
     ):
         _ = figure.caption
+
+
+def test_only_the_published_sets_stand_beside_the_papers_scores():
+    some = {"kind": "sleepedf", "subjects": "0-3", "folds": {"k": 2}}
+    datasets = {"sleep-edf-20": some, "mine": {**some, "subjects": "0-19"}}
+    few = _plan(run=["sleep-edf-20", "sleep-edf-78", "mine"], datasets=datasets)
+    assert [few.is_the_papers(name) for name in ("sleep-edf-20", "sleep-edf-78", "mine", "shhs")] == [
+        False, True, False, True
+    ]  # fmt: skip
+    assert [study["published"] for study in few.studies()] == [False, True, False]

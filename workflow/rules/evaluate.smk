@@ -121,6 +121,7 @@ rule compare:
     params:
         families=ask(PLAN.families),
         pairs=ask(PLAN.protocol_pairs),
+        papers=ask(PLAN.is_the_papers),
         code=code_version("compare", "config/tables/paper.tsv"),
     script:
         "../scripts/compare.py"

@@ -35,7 +35,8 @@ with logged(snakemake.log[0]):
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
     card = card_of(
         about=of_sides(about_fold(table, wildcards), *used), experiment=experiment, rate=rate, recordings=recordings,
-        highpass_hz=raw[0][0].highpass_hz,        origin=snakemake.params.origin, subjects=len({epochs.subject for epochs in raw[0]}),
+        highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin,
+        subjects=len({epochs.subject for epochs in raw[0]}),
         usual=training_range_of(raw[0]), history=history, made=record(),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
