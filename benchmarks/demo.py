@@ -46,6 +46,7 @@ def as_simulated(recording: dict[str, str]) -> Epochs:
         psg, psg.with_name(psg.name.replace("PSG", "Hypnogram")), night=int(recording["night"]), rates=(100,), sha1={},
         **{key: recording[key] for key in ("recording", "subject", "source")}, channel=[recording["channel"]],
         sampling_rate_hz="native", trim_wake_min=30, trim_rule="drop-then-trim",
+        highpass_hz=None if recording["highpass_hz"] == "none" else float(recording["highpass_hz"]),
     )  # fmt: skip
     if len(epochs.stage) != int(recording["epochs"]):
         sys.exit("the demo trims its nights in another way than this benchmark")

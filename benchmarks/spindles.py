@@ -46,8 +46,7 @@ def main() -> int:
         epochs = extract(
             given.data / f"{name}-PSG.edf", given.data / f"{name}-Hypnogram.edf", recording=name, subject=name, night=1,
             channel=CHANNELS, sampling_rate_hz=told["sampling_rate_hz"], trim_wake_min=None, trim_rule="drop-then-trim",
-            rates=(), sha1={},
-            source=name,
+            rates=(), sha1={}, source=name, highpass_hz=told.get("highpass_hz"),
         )  # fmt: skip
         decisions = Decisions(model, normalise(epochs, experiment["normalisation"]), across_gaps=across_gaps)
         predicted = probabilities(model, decisions.epochs, across_gaps=across_gaps, precision="fp32").argmax(axis=1)
