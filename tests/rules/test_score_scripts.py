@@ -74,7 +74,7 @@ def compared(chain, tmp_path_factory):
     inputs = {name: [files[name] for files in made.values()] for name in ("by_subject", "by_fold")}
     run_script(
         "compare", folder, input={**inputs, "paper": PAPER}, output=out,
-        params={"families": RUNS, "pairs": PAIRS}, wildcards={"dataset": "sleep-edf-20"},
+        params={"families": RUNS, "pairs": PAIRS, "papers": True}, wildcards={"dataset": "sleep-edf-20"},
     )  # fmt: skip
     return made, out
 
@@ -136,7 +136,7 @@ def test_without_anything_to_compare_with_tables_have_their_columns(chain, tmp_p
     one = evaluated(chain.predictions, chain.folds, tmp_path / "one")
     out = {name: str(tmp_path / f"{name}.tsv") for name in TABLES}
     inputs = {"by_subject": [one["by_subject"]], "by_fold": [one["by_fold"]], "paper": PAPER}
-    params = {"families": {"one": ["one"]}, "pairs": []}
+    params = {"families": {"one": ["one"]}, "pairs": [], "papers": False}
     run_script("compare", tmp_path, input=inputs, output=out, params=params, wildcards={"dataset": "mine"})
     tables = {name: pd.read_table(path) for name, path in out.items()}
     assert len(tables.pop("families")) == 1 and all(table.empty and len(table.columns) for table in tables.values())
