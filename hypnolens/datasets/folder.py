@@ -1,5 +1,6 @@
 """A folder of one's own recordings: pairs of a PSG and a hypnogram by name, or those listed in a table."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -113,7 +114,8 @@ def told(path: Path, recordings: Sequence[Recording]) -> list[str]:
         What `list_recordings` found in it, without a table.
     """
     used = {file for one in recordings for file in (one.psg, one.hypnogram)}
-    unused = [file for file in sorted(path.iterdir()) if file.name.lower().endswith(SIGNALS) and file not in used]
+    files = sorted(path.iterdir()) if os.access(path, os.R_OK | os.X_OK) else []
+    unused = [file for file in files if file.name.lower().endswith(SIGNALS) and file not in used]
     lines = []
     if unused:
         names = ", ".join(quoted(file.name)[1:-1] for file in unused[:10]) + f" and {len(unused) - 10} more" * (

@@ -11,20 +11,14 @@ import yaml
 from hypnolens.datasets.folder import list_recordings, told
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError, HypnolensError, RecordingError, printable
-from hypnolens.io.kinds import FOLDER, instead, kind_of
+from hypnolens.io.shipped import HOME
+from hypnolens.pipeline import configuration
+from hypnolens.plan import SIGNAL_KEYS
 from hypnolens.recordings.edf import list_annotations, list_channels, list_rates
 from hypnolens.recordings.extraction import extract
 from hypnolens.recordings.profusion import read_profusion
 from hypnolens.scoring.channels import ORDER, is_eeg, parse
 from hypnolens.stages import STAGES
-
-OPTIONS: dict[str, Any] = {
-    "sampling_rate_hz": 100,
-    "highpass_hz": 0.1,
-    "trim_wake_min": 30,
-    "trim_rule": "drop-then-trim",
-}
-"""How recordings are extracted by default."""
 
 MOST = 10
 """Names, and kinds of a thing, that are told; the others are counted."""
@@ -73,10 +67,8 @@ def look(folder: Path, tell: Callable[[str], object] = lambda _: None) -> tuple[
     Raises
     ------
     ConfigurationError
-        There is no such folder, or no recording in it, or names clash.
+        The folder does not exist or has no recording, or names clash.
     """
-    if kind_of(folder) != FOLDER:
-        raise ConfigurationError(f"there is no folder '{folder}'{instead(folder)}; give the one with the EDF files")
     try:
         recordings = list_recordings("mine", folder)
     except ConfigurationError as error:
@@ -85,9 +77,11 @@ def look(folder: Path, tell: Callable[[str], object] = lambda _: None) -> tuple[
     order = _ordered(labels)
     found, texts = [], Counter[str]()
     logging.getLogger("hypnolens").setLevel(logging.ERROR)  # doubts about headers stand in the logs of a run
+    mine = configuration.load({"datasets": {"mine": {"kind": "folder", "path": str(folder)}}}, HOME).datasets["mine"]
+    options = {**{key: mine[key] for key in SIGNAL_KEYS}, "channel": order}
     for one in recordings:
         tell(one.name)
-        found.append(_read(one, order))
+        found.append(_read(one, options))
         texts.update(_texts(one))
     good = [one for one in found if one.epochs]
     bad = [one for one in found if not one.epochs]
@@ -116,7 +110,7 @@ def _ordered(labels: Counter[str]) -> list[str]:
     return sorted(labels, key=lambda label: (-labels[label], places.get(parse(label), len(ORDER)), label))
 
 
-def _read(one: Recording, channels: list[str]) -> Found:
+def _read(one: Recording, options: dict[str, Any]) -> Found:
     """What a recording gives, read as the pipeline reads it."""
     try:
         if one.psg is None or one.hypnogram is None:
@@ -124,12 +118,12 @@ def _read(one: Recording, channels: list[str]) -> Found:
             raise RecordingError(one.name, f"there is no {lacks}", "add it, or leave the recording out with exclude:")
         rates, seconds = list_rates(one.psg, one.name)
         its = zip(list_channels(one.psg, one.name), rates, strict=True)
-        eeg = tuple((label, rate) for label, rate in its if label in channels)
+        eeg = tuple((label, rate) for label, rate in its if label in options["channel"])
         if not eeg:
             names = ", ".join(map(repr, list_channels(one.psg, one.name)[:MOST])) or "no signal"
             raise RecordingError(one.name, f"no EEG channel is known among {names}", "name one as channel:")
         about: dict[str, Any] = {"recording": one.name, "subject": one.subject, "night": one.night, "rates": []}
-        epochs = extract(one.psg, one.hypnogram, **about, source=str(one.psg), sha1={}, channel=channels, **OPTIONS)
+        epochs = extract(one.psg, one.hypnogram, **about, source=str(one.psg), sha1={}, **options)
     except HypnolensError as error:
         return Found(one.name, one.subject, (), 0.0, None, str(error))
     counts = tuple(int((epochs.stage == code).sum()) for code in range(len(STAGES)))

@@ -18,11 +18,11 @@ class Size(NamedTuple):
 
 
 TYPICAL = {
-    "sleepedf": Size(48.3, 195_479 / 153),
+    "sleepedf": Size(48.2, 195_479 / 153),
     "shhs": Size(44.4, 324_854 / 329),
     "folder": Size(0.0, 960.0),
 }
-"""By kind of dataset; simulated ones follow from their hours. 22 h of seven channels take 48.3 MB; the NSRR's 8,444
+"""By kind of dataset; simulated ones follow from their hours. 22 h of seven channels take 48.2 MB; the NSRR's 8,444
 recordings of SHHS take 375 GB; epochs are those published of Sleep-EDF-78 and the 329 of SHHS; 960 are eight hours."""
 
 HOUR_MB = 2.2

@@ -106,7 +106,12 @@ def place_stages(
         )
     doubts = [*annotations.doubts, *(f"{file}: {sentence}" for sentence in unread(texts))]
     _check_length(duration_s, recording)
-    offset, doubt = _offset_s(annotations.start, start, _length(bouts), duration_s)
+    if marks := sum(stage_of(text) is not None for text in texts) - len(bouts):
+        doubts.append(f"{file}: {marks} stages have no duration, where others have one, and are not read")
+    try:
+        offset, doubt = _offset_s(annotations.start, start, _length(bouts), duration_s)
+    except ValueError as error:
+        raise RecordingError(recording, f"{file}: {error}", "give both files their clocks, or cut them alike") from None
     if doubt:
         doubts.append(f"{file}: {doubt}")
     origin = bouts[0][0]
@@ -120,7 +125,7 @@ def place_stages(
     for onset, length, text, code in bouts:
         duration = (n_epochs * EPOCH_S - offset + first_s - onset) if length is None else length
         if length is None:  # the last mark
-            duration = max(EPOCH_S, duration - duration % EPOCH_S)
+            duration = EPOCH_S * max(1, (duration + TOLERANCE_S) // EPOCH_S)
         if not duration or not _whole(duration):
             raise RecordingError(
                 recording,
@@ -230,11 +235,14 @@ def _offset_s(hypnogram: datetime, signal: datetime, length_s: float, duration_s
     """Seconds by which the hypnogram starts after the signal, by the time of day where a date is missing; and a doubt.
 
     A clock that a program took away, such as midnight without a date, is no measurement: files of the same length then
-    begin together.
+    begin together, and others are refused with a ValueError.
     """
     taken = [_no_clock(start) for start in (hypnogram, signal)]
-    if taken[0] != taken[1] and abs(length_s - duration_s) <= MOST_EXCESS * duration_s:
+    if taken[0] != taken[1]:
         which = "its clock was" if taken[0] else "the signal's clock was"
+        if abs(length_s - duration_s) > MOST_EXCESS * duration_s:
+            lengths = f"{length_s / 3600:.1f} h of stages, {duration_s / 3600:.1f} h of signal"
+            raise ValueError(f"{which} taken away, and lengths do not say that both begin together ({lengths})")
         return 0.0, f"{which} taken away; both are as long, and are taken to begin together"
     difference = hypnogram - signal
     if 1 in (hypnogram.year, signal.year):

@@ -61,7 +61,7 @@ def unit_factor(signal: np.ndarray, rate: float, unit: str, channel: str, name: 
     # A constant has rounding errors of a ten-millionth of its value.
     alive = spread[spread > 1e-6 * np.nan_to_num(np.abs(cut).max(axis=1), posinf=0.0)]
     if len(alive) == 0:
-        raise RecordingError(name, f"channel '{channel}' is flat throughout", "choose another --channel")
+        raise RecordingError(name, f"channel '{channel}' is flat throughout", "choose another channel")
     median = float(np.median(alive))
     plausible = float(((alive >= PLAUSIBLE_UV[0]) & (alive <= PLAUSIBLE_UV[1])).mean())
     known = microvolts(unit) is not None
@@ -74,7 +74,7 @@ def unit_factor(signal: np.ndarray, rate: float, unit: str, channel: str, name: 
             name,
             f"channel '{channel}' has a median amplitude of {median:.3g} µV by its header ('{unit}'), and no factor of "
             "a thousand makes a scalp EEG of it",
-            "correct the unit and the range in the header, or choose another --channel",
+            "correct the unit and the range in the header, or choose another channel",
         )
     said = f"its header gives '{unit}'" if unit else "its header gives no unit"
     return fits[0], (

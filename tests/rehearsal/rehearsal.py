@@ -26,7 +26,7 @@ from tests.rehearsal.archives import Written, write_shhs, write_sleepedf
 from tests.server import Server
 from tests.workflow.conftest import Pipeline, copy_of_the_project
 
-TOKEN = "1234-ReHeArSaL-5678"
+TOKEN = "nobodys-token-of-a-rehearsal"
 """What is asked for as the token of the NSRR; it must be found in no file."""
 
 MIRROR, ORIGIN = "/mirror", "/physionet"

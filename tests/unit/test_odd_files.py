@@ -268,8 +268,19 @@ def test_a_clock_that_was_taken_away_lays_no_stage_hours_away(tmp_path, signal, 
         assert any(who in sentence and "begin together" in sentence for sentence in said)
     # Where lengths do not say that they belong together, nothing is guessed.
     write_hypnogram(tmp_path / "n-Hypnogram.edf", STAGES[:4], start=stages)
-    with pytest.raises(RecordingError, match="scored epochs in common"):
+    with pytest.raises(RecordingError, match="taken away, and lengths do not say"):
         extract(psg, beside, channel=["EEG C4-A1"], **OPTIONS)
+    assert read_night(psg).human is None
+
+
+def test_marks_beside_bouts_are_counted(tmp_path):
+    times = record_times(len(EEG) // 100, 1.0)
+    times[0] += annotation(0, 300, "Sleep stage 2")
+    times[310] += annotation(310, None, "Sleep stage W")
+    path = write_odd(tmp_path / "n.edf", [("EEG C4-A1", EEG)], 100, reserved="EDF+C", annotations=times)
+    epochs = extract(path, path, channel=["EEG C4-A1"], **OPTIONS)
+    assert epochs.stage.tolist() == [2] * 10
+    assert epochs.doubts == ["n.edf: 1 stages have no duration, where others have one, and are not read"]
 
 
 # Folders
