@@ -86,8 +86,8 @@ SMALL = Form(
     },
     ("all", "release", "reports/sleep-edf-20/paper/explanations.html"),
     frozenset({
-        "detectors.tsv", "published", "difference", "source", "accuracy_sd", "macro_f1_sd", "kappa_sd", "seeds.tsv",
-        "optimism.tsv", "optimism_by_fold.tsv",
+        "detectors.tsv", "paper.tsv", "paper_in_ci95", "published", "difference", "source", "accuracy_sd",
+        "macro_f1_sd", "kappa_sd", "seeds.tsv", "optimism.tsv", "optimism_by_fold.tsv",
     }),
 )  # fmt: skip
 """Two datasets and a few of their experiments, in minutes."""
