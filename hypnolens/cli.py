@@ -14,6 +14,7 @@ from tqdm import tqdm
 from hypnolens import __version__
 from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
+from hypnolens.recordings.vocabulary import CODES
 from hypnolens.scoring.folder import alone_in
 from hypnolens.scoring.names import STAGES_ONLY
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
@@ -146,6 +147,7 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         ensemble=given.ensemble,
         channels=tuple(given.channel),
         hypnogram=given.hypnogram,
+        stage_codes=given.stage_codes,
         lights=(given.lights_off, given.lights_on),
         below=given.review_below,
         precision=given.precision,
@@ -262,6 +264,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="human stages of the night, to compare with; default: those in the file, or NAME-Hypnogram.edf beside "
         "NAME-PSG.edf",
+    )
+    score.add_argument(
+        "--stage-codes",
+        choices=list(CODES),
+        help="what numbers mean in a table of human stages (docs/score.md)",
     )
     score.add_argument("--lights-off", metavar="TIME", help="HH:MM[:SS], or seconds from the start of the recording")
     score.add_argument("--lights-on", metavar="TIME", help="the same")

@@ -28,7 +28,7 @@ from hypnolens.training.folds import SPLITS, Fold, make_folds
 OWN = "se-resnet-bilstm"
 """The model that is hypnolens's own; only its runs are explained and released."""
 
-SIGNAL_KEYS = ("channel", "sampling_rate_hz", "highpass_hz", "trim_wake_min", "trim_rule")
+SIGNAL_KEYS = ("channel", "sampling_rate_hz", "highpass_hz", "trim_wake_min", "trim_rule", "stage_codes")
 FOLD_KEYS = ("folds", "validation", "fold_seed")
 PREDICT_KEYS = ("normalisation", "across_gaps", "precision", "torch_threads")
 """What extraction, the folds, and staging read of a dataset or an experiment, and nothing more: another key among a

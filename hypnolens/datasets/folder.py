@@ -23,8 +23,13 @@ BIDS = re.compile(r"(sub-[A-Za-z0-9]+)(?:_ses-([A-Za-z0-9]+))?_")
 SIGNALS = (".edf", ".bdf", ".rec", ".fif", ".vhdr", ".set", ".xml")
 """Endings of files that may be meant to be recordings, or stages of one."""
 
-PSG, HYPNOGRAM = "-PSG.edf", "-Hypnogram.edf"
-"""Endings of the two files of a recording, in small letters or capitals."""
+PSG, HYPNOGRAM = "-PSG", "-Hypnogram"
+"""With what the names of the two files of a recording end, in small letters or capitals, before the endings below."""
+
+PSG_ENDINGS, HYPNOGRAM_ENDINGS = (".edf", ".rec"), (".edf", ".xml", ".tsv", ".csv", ".txt")
+"""Endings that are looked for; how a file is read is decided by its content, when it is."""
+
+PSGS, HYPNOGRAMS = (tuple(PSG + one for one in PSG_ENDINGS), tuple(HYPNOGRAM + one for one in HYPNOGRAM_ENDINGS))
 
 MARKS = "-spindles.tsv"
 """Ending of a table of experts' marks beside a recording (``onset_s duration_s scorer``)."""
@@ -35,9 +40,10 @@ COLUMNS = ("recording", "psg", "hypnogram", "subject", "night")
 def list_recordings(name: str, path: Path, table: Path | None = None) -> list[Recording]:
     """Recordings of a folder; other files in it are ignored.
 
-    ``NAME-PSG.edf`` goes with ``NAME-Hypnogram.edf``; for Sleep-EDF's names the first six characters decide, as
-    the rest differs within a pair. ``NAME-spindles.tsv`` holds experts' marks, where there are some. Each recording
-    is its own subject, except that names of Sleep-EDF and of BIDS give subject and night.
+    ``NAME-PSG.edf`` goes with ``NAME-Hypnogram.edf``, or with another of the endings above; for Sleep-EDF's names the
+    first six characters decide, as the rest differs within a pair. ``NAME-spindles.tsv`` holds experts' marks, where
+    there are some. Each recording is its own subject, except that names of Sleep-EDF and of BIDS give subject and
+    night.
 
     Parameters
     ----------
@@ -78,20 +84,20 @@ def _by_name(name: str, path: Path) -> list[Recording]:
         files = sorted(path.iterdir())
     except OSError as error:
         raise ConfigurationError(f"datasets.{name}.path: '{path}' cannot be read ({error.strerror})") from error
-    marks = {file.name[: -len(MARKS)]: file for file in files if _ends(file.name, MARKS)}
-    psgs, hypnograms = (_by_key(name, files, ending) for ending in (PSG, HYPNOGRAM))
+    marks = {stem: file for file in files if (stem := _stem(file.name, (MARKS,)))}
+    psgs, hypnograms = (_by_key(name, files, endings) for endings in (PSGS, HYPNOGRAMS))
     recordings = []
     for key in sorted(psgs.keys() | hypnograms.keys()):
         psg, hypnogram = psgs.get(key), hypnograms.get(key)
-        stem = psg.name[: -len(PSG)] if psg else key
+        stem = _stem(psg.name, PSGS) if psg else key
         subject, night = _whose(stem)
         recordings.append(Recording(stem, subject, night, psg, hypnogram, events=marks.get(stem)))
     return recordings
 
 
-def _ends(file: str, ending: str) -> bool:
-    """Whether a name ends so, whatever the case of its letters: ``.EDF`` is as legal as ``.edf``."""
-    return file.lower().endswith(ending.lower())
+def _stem(file: str, endings: Sequence[str]) -> str:
+    """A name without one of some endings, whatever the case of its letters; empty where it has none of them."""
+    return next((file[: -len(ending)] for ending in endings if file.lower().endswith(ending.lower())), "")
 
 
 def _whose(stem: str) -> tuple[str, int]:
@@ -122,7 +128,7 @@ def told(path: Path, recordings: Sequence[Recording]) -> list[str]:
             len(unused) > 10
         )
         lines.append(
-            f"not used, as their names end neither with {PSG} nor with {HYPNOGRAM}: {names}; a table given as "
+            f"not used, as their names end neither with {PSGS[0]} nor with {HYPNOGRAMS[0]}: {names}; a table given as "
             "recordings: takes any names"
         )
     if len(alone := [one for one in recordings if one.subject == one.name]) > 1:
@@ -133,13 +139,12 @@ def told(path: Path, recordings: Sequence[Recording]) -> list[str]:
     return lines
 
 
-def _by_key(name: str, files: list[Path], ending: str) -> dict[str, Path]:
+def _by_key(name: str, files: list[Path], endings: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in files:
-        if _ends(file.name, ending):
+        if stem := _stem(file.name, endings):
             if not file.name.isprintable():
                 raise ConfigurationError(f"datasets.{name}: {quoted(file.name)} cannot be shown; rename it")
-            stem = file.name[: -len(ending)]
             key = stem[:6] if SLEEP_EDF.match(stem) else stem
             if key in found:
                 raise ConfigurationError(
@@ -172,15 +177,10 @@ def _from_table(name: str, path: Path, table: Path) -> list[Recording]:
             int(row["night"]),
             psg := path / row["psg"],
             path / row["hypnogram"],
-            events=marks if (marks := psg.with_name(_stem(psg.name) + MARKS)).is_file() else None,
+            events=marks if (marks := psg.with_name((_stem(psg.name, PSGS) or psg.name) + MARKS)).is_file() else None,
         )
         for row in rows
     ]
-
-
-def _stem(file: str) -> str:
-    """Name of a PSG's file without its ending."""
-    return file[: -len(PSG)] if _ends(file, PSG) else file
 
 
 def _inside(file: str) -> bool:

@@ -14,9 +14,9 @@ from hypnolens.errors import ConfigurationError, HypnolensError, RecordingError,
 from hypnolens.io.shipped import HOME
 from hypnolens.pipeline import configuration
 from hypnolens.plan import SIGNAL_KEYS
-from hypnolens.recordings.edf import list_annotations, list_channels, list_rates
+from hypnolens.recordings.edf import list_channels, list_rates
 from hypnolens.recordings.extraction import extract
-from hypnolens.recordings.profusion import read_profusion
+from hypnolens.recordings.stage_files import texts_of
 from hypnolens.scoring.channels import ORDER, is_eeg, parse
 from hypnolens.stages import STAGES
 
@@ -133,11 +133,7 @@ def _read(one: Recording, options: dict[str, Any]) -> Found:
 def _texts(one: Recording) -> list[str]:
     """Texts of a recording's hypnogram, as they are."""
     try:
-        if one.hypnogram is None:
-            return []
-        if one.hypnogram.suffix == ".xml":
-            return [f"code {code}" for code in read_profusion(one.hypnogram, one.name)]
-        return [text for _, _, text in list_annotations(one.hypnogram, one.name).entries]
+        return texts_of(one.hypnogram, one.name) if one.hypnogram else []
     except RecordingError:
         return []
 

@@ -45,7 +45,7 @@ class Epochs:
         Where the epochs come from; ``start_time`` is that of the file, ISO 8601, and ``source`` the address from which
         the signal was fetched, or its path.
     dropped
-        Epochs dropped, by reason: ``movement``, ``unscored``, ``trimmed``.
+        Epochs dropped, by reason: ``movement``, ``unscored``, ``paused`` (the recorder was), ``trimmed``.
     flags
         Quality flags, see `hypnolens.recordings.quality`.
     doubts

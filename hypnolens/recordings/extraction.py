@@ -1,6 +1,7 @@
 """Extraction: from a signal's file and its hypnogram's to scored epochs."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypnolens.recordings.edf import Channel, read_channel
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.hypnogram import kept_epochs, read_stages
 from hypnolens.recordings.quality import quality_flags
-from hypnolens.stages import EPOCH_S, MOVEMENT, UNSCORED
+from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
 LEAST_RATE_HZ = 20.0
 """Below this not even theta is in a signal; Sleep-EDF's channels at 1 Hz are envelopes and temperatures."""
@@ -53,13 +54,14 @@ def extract(
     highpass_hz: float | None,
     trim_wake_min: float | None,
     trim_rule: str,
+    stage_codes: str | None = None,
 ) -> Epochs:
     """Cut one recording into scored epochs.
 
     Parameters
     ----------
     psg, hypnogram
-        EDF file with the signal, and EDF+ file or Profusion's XML with the stages.
+        EDF file with the signal, and a file of stages, see `hypnolens.recordings.stage_files.read_stage_file`.
     source
         From where the signal is.
     rates
@@ -67,7 +69,7 @@ def extract(
     sha1
         Published SHA-1 of ``psg`` and ``hypnogram``; a file that differs gets the flag ``other-file=…``.
     channel
-        Labels in order of preference.
+        Labels in order of preference, see `hypnolens.recordings.edf.read_channel`.
     sampling_rate_hz
         Rate to bring the signal to by polyphase filtering, or ``"native"``.
     highpass_hz
@@ -76,6 +78,8 @@ def extract(
         Minutes of wake to keep on each side of sleep, or `None` for all.
     trim_rule
         See `hypnolens.recordings.hypnogram.kept_epochs`.
+    stage_codes
+        What numbers mean in a table of stages, see `hypnolens.recordings.vocabulary.CODES`.
 
     Raises
     ------
@@ -88,17 +92,21 @@ def extract(
         if rates and found.rate not in rates:
             expected = " or ".join(f"{rate:g}" for rate in rates)
             what = f"channel '{found.label}' of {psg.name} has {found.rate:g} Hz; this dataset has {expected} Hz"
-            raise RecordingError(recording, what, "fetch the file again, or use kind: folder for a converted copy")
+            raise RecordingError(recording, what, "take the archive's own file, or kind: folder for a converted copy")
         duration_s = len(found.signal) / found.rate
         if duration_s < EPOCH_S:
             raise RecordingError(
                 recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out with exclude:"
             )
-        stages, first_s, flags, doubts = read_stages(
-            hypnogram, start=found.start, duration_s=duration_s, recording=recording
+        stages, first_s, flags, doubts, _ = read_stages(
+            hypnogram, start=found.start, duration_s=duration_s, recording=recording, codes=stage_codes
         )
         paths = {"psg": psg, "hypnogram": hypnogram}
         other = [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]
+    reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
+    paused = touched(found.pauses, len(stages), first_s) & (stages < len(CODE))
+    stages[paused] = UNSCORED
+    reasons["paused"] = int(paused.sum())
     margin = None if trim_wake_min is None else round(trim_wake_min * 60 / EPOCH_S)
     kept = kept_epochs(stages, margin=margin, rule=trim_rule)
     if len(kept) == 0:
@@ -108,7 +116,8 @@ def extract(
     signal, rate = _resample(found, sampling_rate_hz, recording)
     # As float32: 16 bits of the file need no more.
     stored_uv = cut(signal, rate, first_s)[kept].astype(np.float32)
-    reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
+    if found.excess:
+        flags = [*flags, f"records={found.excess:+d}"]
     if other:
         flags = [*flags, f"other-file={'+'.join(other)}"]
     flags += quality_flags(stored_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
@@ -157,6 +166,15 @@ def resample(signal: np.ndarray, rate: float, wanted: float) -> np.ndarray:
     ratio = Fraction(wanted / rate).limit_denominator(10_000)
     # `line` extends the signal by its trend, so that an offset makes no step at the two ends.
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+
+
+def touched(pauses: Sequence[tuple[float, float]], n_epochs: int, first_s: float) -> np.ndarray:
+    """Which epochs a pause touches, bool ``(n_epochs,)``; pauses are in seconds from the first sample."""
+    reached = np.zeros(n_epochs, dtype=bool)
+    for begin, end in pauses:
+        span = slice(max(int((begin - first_s) // EPOCH_S), 0), max(math.ceil((end - first_s) / EPOCH_S), 0))
+        reached[span] = True
+    return reached
 
 
 def cut(signal: np.ndarray, rate: float, first_s: float) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hypnolens.errors import RecordingError, quoted
-from hypnolens.recordings.edf import Annotations, read_annotations
-from hypnolens.recordings.profusion import read_profusion
-from hypnolens.recordings.vocabulary import STANDARD, stage_of, unread
+from hypnolens.recordings.edf import Annotations
+from hypnolens.recordings.stage_files import read_stage_file
+from hypnolens.recordings.vocabulary import STANDARD, lights_in, stage_of, unread
 from hypnolens.stages import CODE, EPOCH_S, UNSCORED
 
 TOLERANCE_S = 1e-3
@@ -42,16 +42,21 @@ class Hypnogram(NamedTuple):
         ``stages=N``: the file has stages for N epochs more than the signal has (or, with a minus, for fewer).
     doubts
         What is odd about the file and how it was settled, in sentences.
+    lights
+        Lights off and on in seconds from the signal's start, where the file has them.
     """
 
     stages: np.ndarray
     first_s: float
     flags: list[str]
     doubts: Sequence[str] = ()
+    lights: tuple[float | None, float | None] = (None, None)
 
 
-def read_stages(path: Path, *, start: datetime, duration_s: float, recording: str) -> Hypnogram:
-    """Stage of every whole epoch of a signal: from an EDF+ file by time, from Profusion's XML by position.
+def read_stages(
+    path: Path, *, start: datetime, duration_s: float, recording: str, codes: str | None = None
+) -> Hypnogram:
+    """Stage of every whole epoch of a signal: from a file with times by these, from one without by position.
 
     Epochs lie on the hypnogram's own grid: where the hypnogram starts at another moment than the signal, the
     first epoch is the first one of the hypnogram that lies wholly in the signal. Stages after the signal's end are
@@ -60,13 +65,15 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
     Parameters
     ----------
     path
-        EDF+ file with one annotation a bout of stages, or XML of Profusion, whose first epoch is the signal's.
+        See `hypnolens.recordings.stage_files.read_stage_file`. The first epoch of a file without times is the signal's.
     start
         Date and time of the signal's first sample.
     duration_s
         Length of the signal in seconds.
     recording
         Name for error messages.
+    codes
+        What numbers mean in a table, see `hypnolens.recordings.vocabulary.CODES`.
 
     Raises
     ------
@@ -75,10 +82,10 @@ def read_stages(path: Path, *, start: datetime, duration_s: float, recording: st
         another night than its signal, a signal longer than a year.
     """
     _check_length(duration_s, recording)
-    if path.suffix == ".xml":
-        return _by_position(path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
-    annotations = read_annotations(path, recording)
-    return place_stages(annotations, path.name, start=start, duration_s=duration_s, recording=recording)
+    found = read_stage_file(path, recording, start=start, codes=codes)
+    if isinstance(found, np.ndarray):
+        return _by_position(found, path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
+    return place_stages(found, path.name, start=start, duration_s=duration_s, recording=recording)
 
 
 def place_stages(
@@ -159,7 +166,8 @@ def place_stages(
         )
     if 2 * n_common < n_scored:
         doubts.append(f"{file}: {n_common} of its {n_scored} scored epochs lie in the signal")
-    return Hypnogram(stages, first_s, [f"stages={n_outside:+d}"] if n_outside else [], doubts)
+    lights = tuple(None if onset is None else onset + offset for onset in lights_in(annotations.entries))
+    return Hypnogram(stages, first_s, [f"stages={n_outside:+d}"] if n_outside else [], doubts, (lights[0], lights[1]))
 
 
 def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndarray:
@@ -194,9 +202,8 @@ def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndar
     return np.arange(len(stages))[span][scored[span]]
 
 
-def _by_position(path: Path, n_epochs: int, recording: str) -> Hypnogram:
+def _by_position(given: np.ndarray, path: Path, n_epochs: int, recording: str) -> Hypnogram:
     """Stages of a file that has no times; a few epochs too many or too few are told, more are another recording's."""
-    given = read_profusion(path, recording)
     excess = len(given) - n_epochs
     if abs(excess) > MOST_EXCESS * n_epochs:
         raise RecordingError(

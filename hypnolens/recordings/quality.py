@@ -10,7 +10,7 @@ RMS_UV = (1.0, 500.0)
 """Root mean square of a scalp EEG in µV; outside it the unit or the gain is probably wrong."""
 
 
-def quality_flags(epochs: np.ndarray, *, rate: float, limits: tuple[float, float], missing: int) -> list[str]:
+def quality_flags(epochs: np.ndarray, *, rate: float, limits: tuple[float, float] | None, missing: int) -> list[str]:
     """Flags of a recording, each with the number of epochs or the value that raised it.
 
     Parameters
@@ -20,7 +20,7 @@ def quality_flags(epochs: np.ndarray, *, rate: float, limits: tuple[float, float
     rate
         Sampling rate in Hz.
     limits
-        Lowest and highest value in µV that the file can hold.
+        Lowest and highest value in µV that the file can hold; `None` where that is not known.
     missing
         Epochs between the first and the last kept one that were dropped.
 
@@ -35,10 +35,11 @@ def quality_flags(epochs: np.ndarray, *, rate: float, limits: tuple[float, float
     spread = epochs.std(axis=1)
     if flat := int((spread < FLAT_UV).sum()):
         flags.append(f"flat={flat}")
-    step = 1e-3 * (limits[1] - limits[0])
-    at_limit = (epochs <= limits[0] + step) | (epochs >= limits[1] - step)
-    if clipped := int((at_limit.mean(axis=1) >= 0.01).sum()):
-        flags.append(f"clipped={clipped}")
+    if limits is not None:
+        step = 1e-3 * (limits[1] - limits[0])
+        at_limit = (epochs <= limits[0] + step) | (epochs >= limits[1] - step)
+        if clipped := int((at_limit.mean(axis=1) >= 0.01).sum()):
+            flags.append(f"clipped={clipped}")
     median = float(np.median(spread))
     if not RMS_UV[0] <= median <= RMS_UV[1]:
         flags.append(f"amplitude={median:.3g}")

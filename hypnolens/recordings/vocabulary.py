@@ -36,6 +36,22 @@ ALONE = (
 )  # fmt: skip
 """What is a stage without such a word before it. Numbers are none: they mean other stages in every dataset."""
 
+CODES: Mapping[str, Mapping[int, int]] = {
+    "aasm": {0: CODE["W"], 1: CODE["N1"], 2: CODE["N2"], 3: CODE["N3"], 4: CODE["R"], -1: UNSCORED, -2: UNSCORED},
+    "rechtschaffen-kales": {
+        0: CODE["W"], 1: CODE["N1"], 2: CODE["N2"], 3: CODE["N3"], 4: CODE["N3"], 5: CODE["R"], 6: MOVEMENT, 9: UNSCORED
+    },
+    "dreams": {
+        5: CODE["W"], 4: CODE["R"], 3: CODE["N1"], 2: CODE["N2"], 1: CODE["N3"], 0: CODE["N3"], -1: MOVEMENT,
+        -2: UNSCORED, -3: UNSCORED,
+    },
+}  # fmt: skip
+"""Numbers for stages, by the name of the table: YASA's and most programs' with AASM's stages; Profusion's and those of
+the NSRR, in which 3 and 4 are both N3; those of the DREAMS databases, where 5 is W and 0 is stage 4."""
+
+LIGHTS = re.compile(r"\blights?[\s_-]*(off|out|on)\b", re.I)
+"""Texts of lights off and on, which may say more: ``Lights Off 22:31``, ``Comment/lights on``."""
+
 BEFORE = re.compile(r"(?:sleep ?stage|stage|sleep) ?")
 """Words before a stage, where separators are blanks."""
 
@@ -56,6 +72,18 @@ def stage_of(text: str) -> int | None:
         return ALONE[plain]
     before = BEFORE.match(plain)
     return AFTER_STAGE.get(plain[before.end() :]) if before else None
+
+
+def lights_in(entries: Iterable[tuple[float, float | None, str]]) -> tuple[float | None, float | None]:
+    """Onsets of the first "lights off" and of the last "lights on" among annotations; `None` of what is not there."""
+    off, on = None, None
+    for onset, _, text in entries:
+        if said := LIGHTS.search(text):
+            if said[1].lower() == "on":
+                on = onset if on is None else max(on, onset)
+            else:
+                off = onset if off is None else min(off, onset)
+    return off, on
 
 
 def looks_like_stage(text: str) -> bool:

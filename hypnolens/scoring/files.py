@@ -6,6 +6,7 @@ from collections.abc import Collection
 from itertools import count, takewhile
 from pathlib import Path
 
+from hypnolens.datasets.folder import HYPNOGRAMS, PSG, PSG_ENDINGS
 from hypnolens.io.checksums import sha256
 
 
@@ -57,7 +58,7 @@ def names_in(folder: Path) -> frozenset[str]:
 
 
 def companion(path: Path, there: Collection[str]) -> Path | None:
-    """File of human stages beside a night: ``NAME-Hypnogram.edf`` of ``NAME-PSG.edf``, or ``NAME.xml``.
+    """File of human stages beside a night: ``NAME-Hypnogram.edf`` of ``NAME-PSG.edf``, a table so called, or XML.
 
     Parameters
     ----------
@@ -66,11 +67,11 @@ def companion(path: Path, there: Collection[str]) -> Path | None:
         scoring's own ``NAME-hypnogram.edf`` would be found. Endings may be in capitals.
     """
     written = {Path(name).stem + Path(name).suffix.lower(): name for name in sorted(there)}
-    names = [path.stem.removesuffix("-PSG") + ending for ending in (".xml", "-profusion.xml")]
-    if path.suffix.lower() == ".edf" and path.stem.endswith("-PSG"):
-        stem = path.stem.removesuffix("-PSG")
+    names = [path.stem.removesuffix(PSG) + ending for ending in (".xml", "-profusion.xml", "-nsrr.xml")]
+    if path.suffix.lower() in PSG_ENDINGS and path.stem.endswith(PSG):
+        stem = path.stem.removesuffix(PSG)
         if stem[:2] in ("SC", "ST") and len(stem) == 8:
             others = [name for name in written if re.fullmatch(rf"{re.escape(stem[:6])}..-Hypnogram\.edf", name)]
             names[:0] = others if len(others) == 1 else []
-        names.insert(0, f"{stem}-Hypnogram.edf")
+        names[:0] = [stem + ending for ending in HYPNOGRAMS]
     return next((path.with_name(written[name]) for name in names if name in written), None)

@@ -1,7 +1,6 @@
 """A night read from its file: the channels to score in µV, human stages and lights where there are any."""
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -13,19 +12,16 @@ import numpy as np
 from hypnolens.errors import RecordingError, one_line
 from hypnolens.io.checksums import unchanged
 from hypnolens.io.kinds import FILE, instead, kind_of
-from hypnolens.recordings.extraction import LEAST_RATE_HZ
+from hypnolens.recordings.extraction import LEAST_RATE_HZ, touched
 from hypnolens.recordings.hypnogram import Hypnogram, place_stages, read_stages
 from hypnolens.recordings.units import unit_factor
-from hypnolens.recordings.vocabulary import stage_of
+from hypnolens.recordings.vocabulary import lights_in, stage_of
 from hypnolens.scoring.files import companion, names_in, place_of
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.sources import Part, Source, read_source
 from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
 from hypnolens.stages import EPOCH_S
-
-LIGHTS = re.compile(r"\blights?[\s_-]*(off|out|on)\b", re.I)
-"""Annotations of lights off and on, which may say more: ``Lights Off 22:31``, ``Comment/lights on``."""
 
 NOT_AS_A_PART = ("flat", "clipped", "not finite")
 """Why an epoch of one of two channels makes their difference unusable. Mains and drift that both have cancel out."""
@@ -37,6 +33,7 @@ def read_night(
     channels: Sequence[str] = (),
     lights: tuple[str | None, str | None] = (None, None),
     hypnogram: Path | None = None,
+    stage_codes: str | None = None,
     preferred: Sequence[str] = (),
 ) -> Night:
     """Read a night.
@@ -52,6 +49,8 @@ def read_night(
     hypnogram
         File with human stages. `None` to look for them among the annotations, or in ``NAME-Hypnogram.edf`` or
         ``NAME.xml`` beside ``NAME-PSG.edf`` or ``NAME.edf``.
+    stage_codes
+        What numbers mean in a table of stages, see `hypnolens.recordings.vocabulary.CODES`.
     preferred
         Channels that the model was trained on.
 
@@ -68,7 +67,7 @@ def read_night(
     with unchanged(name) as sha256_of:
         sha256_of(*(file for file in (hypnogram, beside) if file))
         source = read_source(path, name, channels, preferred, sha256_of)
-        return _night(path, name, source, sha256_of(*source.files), lights, hypnogram, beside)
+        return _night(path, name, source, sha256_of(*source.files), lights, hypnogram, beside, stage_codes)
 
 
 def _night(
@@ -79,6 +78,7 @@ def _night(
     lights: tuple[str | None, str | None],
     hypnogram: Path | None,
     beside: Path | None,
+    codes: str | None,
 ) -> Night:
     duration_s = source.signals.shape[1] / source.rate
     if source.rate < LEAST_RATE_HZ:
@@ -100,15 +100,16 @@ def _night(
         if factor != 1.0:
             signals[place] *= factor
             limits[place] = None if (ends := limits[place]) is None else (ends[0] * factor, ends[1] * factor)
-    human, first_s, sentences, doubts = _human(path, name, source, duration_s, hypnogram, beside)
+    human, sentences, doubts = _human(path, name, source, duration_s, hypnogram, beside, codes)
+    first_s = human.first_s if human else 0.0
     for place, parts in enumerate(source.parts):
         if parts:
             of, factor = source.choices[place].name, factors[place]
-            found += _without_dead_parts(signals[place], parts, factor, source.rate, first_s, of)
+            found += _without_dead_parts(signals[place], parts, factor, source.rate, first_s, of, source.pauses)
     if broken := int((~np.isfinite(signals)).any(axis=0).sum()):
         found.append(f"{broken} samples are no finite numbers; their epochs get no stage")
     spoken = [f"channel {choice.name}: {choice.how}" for choice in source.choices]
-    off_on, said, doubtful = _lights(lights, source, duration_s, name)
+    off_on, said, doubtful = _lights(lights, source, human, duration_s, name)
     return Night(
         name=name,
         source=path.name,
@@ -120,15 +121,22 @@ def _night(
         limits=tuple(limits),
         start=source.start,
         first_s=first_s,
-        human=human,
+        human=human.stages if human else None,
         lights=off_on,
         notes=tuple(map(one_line, (*spoken, *sentences, *said))),
         warnings=tuple(dict.fromkeys(map(one_line, (*found, *doubts, *doubtful)))),
+        pauses=source.pauses,
     )
 
 
 def _without_dead_parts(
-    signal: np.ndarray, parts: tuple[Part, Part], factor: float, rate: float, first_s: float, channel: str
+    signal: np.ndarray,
+    parts: tuple[Part, Part],
+    factor: float,
+    rate: float,
+    first_s: float,
+    channel: str,
+    pauses: Sequence[tuple[float, float]],
 ) -> list[str]:
     """Make epochs of a difference flat in which one of its two channels is dead; the other alone would be staged.
 
@@ -145,12 +153,15 @@ def _without_dead_parts(
         By what the parts are to be multiplied.
     first_s
         Where the grid of epochs begins.
+    pauses
+        See `Source.pauses`; of them nothing is said here.
     """
     places = places_of_epochs(len(signal), rate, first_s)
     said, dead = [], np.zeros(len(places), dtype=bool)
     for place, part in enumerate(parts):
         ends = None if part.limits is None else (part.limits[0] * factor, part.limits[1] * factor)
         reasons = np.array(unusable_reasons(part.signal[places] * np.float32(factor), rate, ends))
+        reasons[touched(pauses, len(places), first_s)] = ""
         # Noise of an electrode that is off would hide below the other one's EEG; a mastoid may be silent.
         gone = np.isin(reasons, NOT_AS_A_PART if place else (*NOT_AS_A_PART, "noise"))
         if place and gone.all() and set(reasons) == {"flat"}:
@@ -169,18 +180,24 @@ def _without_dead_parts(
 
 
 def _human(
-    path: Path, name: str, source: Source, duration_s: float, hypnogram: Path | None, beside: Path | None
-) -> tuple[np.ndarray | None, float, list[str], list[str]]:
-    """Human stages, where their grid begins, and what to say of them (notes, warnings)."""
+    path: Path,
+    name: str,
+    source: Source,
+    duration_s: float,
+    hypnogram: Path | None,
+    beside: Path | None,
+    codes: str | None,
+) -> tuple[Hypnogram | None, list[str], list[str]]:
+    """Human stages, and what to say of them (notes, warnings)."""
     where: dict[str, Any] = {"start": source.start, "duration_s": duration_s, "recording": name}
     if hypnogram is not None:
-        found = read_stages(hypnogram, **where)
-        return found.stages, found.first_s, [f"human stages: {hypnogram.name}"], _excess(found)
+        found = read_stages(hypnogram, **where, codes=codes)
+        return found, [f"human stages: {hypnogram.name}"], _excess(found)
     ways: dict[str, Callable[..., Hypnogram]] = {}
     if any(stage_of(text) is not None for _, _, text in source.annotations.entries):
         ways[f"annotations of {path.name}"] = partial(place_stages, source.annotations, path.name)
     if beside is not None:
-        ways[beside.name] = partial(read_stages, beside)
+        ways[beside.name] = partial(read_stages, beside, codes=codes)
     doubts: list[str] = []
     for place, read in ways.items():
         try:
@@ -188,8 +205,8 @@ def _human(
         except RecordingError as error:
             doubts.append(f"human stages are left out: {str(error).removeprefix(f'{name}: ')}")
         else:
-            return found.stages, found.first_s, [f"human stages: {place}"], [*doubts, *_excess(found)]
-    return None, 0.0, [], doubts
+            return found, [f"human stages: {place}"], [*doubts, *_excess(found)]
+    return None, [], doubts
 
 
 def _excess(found: Hypnogram) -> list[str]:
@@ -197,21 +214,19 @@ def _excess(found: Hypnogram) -> list[str]:
 
 
 def _lights(
-    given: tuple[str | None, str | None], source: Source, duration_s: float, name: str
+    given: tuple[str | None, str | None], source: Source, human: Hypnogram | None, duration_s: float, name: str
 ) -> tuple[tuple[float | None, float | None], list[str], list[str]]:
     """Lights off and on in seconds from the first sample, and what to say of them."""
     found: list[float | None] = [None, None]
     notes: list[str] = []
     doubts: list[str] = []
-    marked: tuple[list[float], list[float]] = ([], [])
-    for onset, _, label in source.annotations.entries:
-        if said := LIGHTS.search(label):
-            marked[said[1].lower() == "on"].append(onset)
+    inside = lights_in(source.annotations.entries)
+    marked = human.lights if human and inside == (None, None) else inside
     for which, (word, text) in enumerate(zip(("off", "on"), given, strict=True)):
         if text is not None:
             found[which] = _seconds(text, source.start, word, name)
-        elif marked[which]:
-            found[which] = marked[which][0] if which == 0 else marked[which][-1]
+        elif marked[which] is not None:
+            found[which] = marked[which]
             notes.append(f"lights {word}: annotation at {found[which]:g} s")
     off, on = found
     if off is not None and on is not None and on <= off:

@@ -34,6 +34,8 @@ class ScoringOptions:
         Channels to score, see `hypnolens.scoring.reading.read_night`; empty to choose.
     hypnogram
         File with human stages; `None` to look beside the night.
+    stage_codes
+        What numbers mean in a table of human stages, see `hypnolens.recordings.vocabulary.CODES`.
     lights
         Lights off and lights on, ``HH:MM[:SS]`` or seconds from the start of the recording; `None` where unknown.
     below
@@ -50,6 +52,7 @@ class ScoringOptions:
     ensemble: bool = False
     channels: tuple[str, ...] = ()
     hypnogram: Path | None = None
+    stage_codes: str | None = None
     lights: tuple[str | None, str | None] = (None, None)
     below: float = REVIEW_BELOW
     precision: str = "fp32"
@@ -86,6 +89,7 @@ def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) 
         channels=options.channels,
         lights=options.lights,
         hypnogram=options.hypnogram,
+        stage_codes=options.stage_codes,
         preferred=scorers[0].card["usual"]["channels"],
     )
     check_same(night.name, night.sha256, night.place, out)

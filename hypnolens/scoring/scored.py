@@ -43,6 +43,8 @@ class Night:
         What was chosen or found while reading, in sentences.
     warnings
         What a person must know before believing the stages, in sentences.
+    pauses
+        From when to when nothing was recorded, in seconds from the first sample.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Night:
     lights: tuple[float | None, float | None]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

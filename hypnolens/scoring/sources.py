@@ -14,13 +14,18 @@ from typing import Any
 import numpy as np
 
 from hypnolens.errors import HypnolensError, RecordingError
-from hypnolens.recordings.edf import Annotations, check_bdf, list_annotations, list_channels, read_place
+from hypnolens.recordings.edf import Annotations, list_annotations, list_channels, read_place
+from hypnolens.recordings.edf_file import check_bdf
+from hypnolens.recordings.stage_files import EDF
 from hypnolens.recordings.units import microvolts
 from hypnolens.scoring.channels import Choice, choose
 from hypnolens.scoring.files import brainvision_header, further_files
 
-GAP = re.compile(r"BAD_ACQ_SKIP|(EDGE|BAD)[ _]boundary|boundary|New Segment/.*", re.I)
-"""Annotations of places where a recording was paused or cut: FIF, MNE, EEGLAB, BrainVision."""
+SKIP = "BAD_ACQ_SKIP"
+"""Annotation of a pause in FIF, with its length; MNE reads zeros there."""
+
+GAP = re.compile(r"(EDGE|BAD)[ _]boundary|boundary|New Segment/.*", re.I)
+"""Annotations of places where a recording was cut, and nobody says for how long: MNE, EEGLAB, BrainVision."""
 
 DAMAGED = re.compile(r"truncated|incomplete|corrupt|could not be read|mismatch|cut short|missing sample|omitted", re.I)
 """Warnings of MNE that a file is not whole."""
@@ -68,6 +73,8 @@ class Source:
         Of a difference its two channels, and `None` of others.
     files
         All that hold the recording; one may be named twice, in two ways.
+    pauses
+        From when to when nothing was recorded, in seconds from the first sample; a straight line stands there.
     """
 
     signals: np.ndarray
@@ -80,6 +87,7 @@ class Source:
     warnings: tuple[str, ...]
     parts: tuple[tuple[Part, Part] | None, ...]
     files: tuple[Path, ...]
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def read_source(
@@ -105,13 +113,23 @@ def read_source(
     Raises
     ------
     RecordingError
-        A file that is damaged, discontinuous or of no known format; no such channel, or channels of different rates.
+        A file that is damaged, discontinuous without saying for how long, or of no known format; no such channel, or
+        channels of different rates.
     """
     files = (path, *further_files(path))
     watch(*files)
-    if path.suffix.lower() == ".edf":
+    if path.suffix.lower() == ".edf" or _begins_as_edf(path):
         return _read_edf(path, name, channels, preferred)
     return _read_other(files, name, channels, preferred, watch)
+
+
+def _begins_as_edf(path: Path) -> bool:
+    """Whether a file is EDF by its content, whatever it is called (``.rec``)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(EDF)) == EDF
+    except OSError:
+        return False
 
 
 def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequence[str]) -> Source:
@@ -121,11 +139,8 @@ def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequenc
     some = parts[chosen[0].plus]
     _same_rates({labels[place]: part.rate for place, part in parts.items()}, name)
     signals = _derived(chosen, {place: part.signal for place, part in parts.items()})
-    limits = []
-    for choice in chosen:
-        low, high = parts[choice.plus].limits
-        # A difference reaches its limits where one of the two does, which its values do not tell.
-        limits.append((low, high) if choice.minus is None else None)
+    # A difference reaches its limits where one of the two does, which its values do not tell.
+    limits = tuple(parts[choice.plus].limits if choice.minus is None else None for choice in chosen)
     units = tuple(parts[choice.plus].unit for choice in chosen)
     for choice in chosen:
         if choice.minus is not None:
@@ -142,8 +157,9 @@ def _read_edf(path: Path, name: str, channels: Sequence[str], preferred: Sequenc
         doubts.append(f"annotations are left out: {str(error).removeprefix(f'{name}: ').split(';')[0]}")
     pairs = _pairs(chosen, labels, {place: part.signal for place, part in parts.items()}, lambda n: parts[n].limits)
     return Source(
-        signals, some.rate, tuple(limits), units, some.start, annotations, tuple(chosen), tuple(doubts), pairs, (path,)
-    )
+        signals, some.rate, limits, units, some.start, annotations, tuple(chosen), tuple(doubts), pairs, (path,),
+        some.pauses,
+    )  # fmt: skip
 
 
 def _read_other(
@@ -205,13 +221,16 @@ def _read_other(
     )
     if raw.annotations.orig_time is not None:
         start += timedelta(seconds=float(raw.first_time))
-    if gaps := [text for onset, _, text in entries if GAP.fullmatch(text) and (onset > 0 or "ACQ" in text)]:
+    skipped = list(dict.fromkeys((onset, onset + (length or 0.0)) for onset, length, text in entries if text == SKIP))
+    if gaps := [text for onset, _, text in entries if GAP.fullmatch(text) and onset > 0]:
         raise RecordingError(
             name, f"{path.name} is discontinuous ('{gaps[0]}')", "export it as one continuous recording"
         )
     texts = dict.fromkeys(" ".join(str(one.message).split())[:200] for one in caught if _of_damage(one))
     if worst := [text for text in texts if DAMAGED.search(text)]:
         raise RecordingError(name, f"{path.name} is damaged, as MNE says: {worst[0]}", DAMAGE)
+    for signal in signals.values():
+        _bridge(signal, skipped, rates[labels[places[0]]])
     return Source(
         _derived(chosen, signals),
         rates[labels[places[0]]],
@@ -223,7 +242,17 @@ def _read_other(
         tuple(f"MNE says of {path.name}: {text}" for text in texts),
         _pairs(chosen, labels, signals, lambda place: None),
         files,
+        tuple(skipped),
     )
+
+
+def _bridge(signal: np.ndarray, pauses: Sequence[tuple[float, float]], rate: float) -> None:
+    """Draw a straight line through each pause, in place: zeros beside an offset would ring in every filter."""
+    for begin, end in pauses:
+        first, last = max(round(begin * rate), 0), min(round(end * rate), len(signal))
+        edges = [signal[place] for place in (first - 1, last) if 0 <= place < len(signal)]
+        if edges and last > first:
+            signal[first:last] = np.linspace(edges[0], edges[-1], last - first)
 
 
 def _of_damage(caught: warnings.WarningMessage) -> bool:

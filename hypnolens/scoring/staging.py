@@ -15,7 +15,7 @@ from hypnolens.network.model import fused
 from hypnolens.network.training_range import out_of_range
 from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.epochs import Epochs
-from hypnolens.recordings.extraction import cut, resample
+from hypnolens.recordings.extraction import cut, resample, touched
 from hypnolens.recordings.normalisation import normalise
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
@@ -64,6 +64,7 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     signal = signal.astype(np.float32, copy=False)
     of_channel = zip(night.signals, night.limits, strict=True)
     reasons = np.array([unusable_reasons(raw[places], night.rate, ends) for raw, ends in of_channel], dtype=object)
+    reasons[:, touched(night.pauses, len(places), night.first_s)] = "pause"
     usable_by_channel = reasons == ""
     if not usable_by_channel.any():
         what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"

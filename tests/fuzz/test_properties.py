@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypnolens.errors import RecordingError
 from hypnolens.recordings.edf import Annotations, list_annotations, parse_annotations, read_channel
 from hypnolens.recordings.hypnogram import place_stages
-from hypnolens.recordings.profusion import read_profusion
+from hypnolens.recordings.stage_xml import read_profusion
 from hypnolens.recordings.vocabulary import STANDARD, stage_of
 from hypnolens.stages import UNSCORED
 from tests.conftest import ROOT, write_profusion, write_psg

@@ -23,9 +23,8 @@ import pyedflib
 from hypnolens.errors import RecordingError
 from hypnolens.recordings.edf import ROUNDED, read_channel
 from hypnolens.recordings.extraction import extract
-from hypnolens.recordings.profusion import CODES
 from hypnolens.recordings.units import microvolts
-from hypnolens.recordings.vocabulary import stage_of
+from hypnolens.recordings.vocabulary import CODES, stage_of
 from tests.fuzz.mutations import CHANNEL, HEAD, SIGNAL, Case, make_case, read_bases
 
 MOST_BYTES = 1024**3
@@ -247,7 +246,10 @@ def _codes(raw: bytes) -> list[int]:
     text = raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8")
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text)
-    return [CODES[int(code)] for code in re.findall(r"<SleepStage\b[^>]*>\s*(\d+)\s*</SleepStage", text)]
+    return [
+        CODES["rechtschaffen-kales"][int(code)]
+        for code in re.findall(r"<SleepStage\b[^>]*>\s*(\d+)\s*</SleepStage", text)
+    ]
 
 
 def main() -> None:

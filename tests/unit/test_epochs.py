@@ -51,7 +51,7 @@ def test_each_stage_has_its_own_samples_and_gaps_stay(tmp_path, record_s):
     assert epochs.stage.tolist() == [0, 1, 2, 3, 4, 3]
     assert _levels(epochs) == [0.0, 1.0, 3.0, 5.0, 6.0, 7.0]
     assert epochs.onset_s.tolist() == [0.0, 30.0, 90.0, 150.0, 180.0, 210.0]
-    assert epochs.dropped == {"movement": 1, "unscored": 1, "trimmed": 0}
+    assert epochs.dropped == {"movement": 1, "unscored": 1, "paused": 0, "trimmed": 0}
     assert "missing=2" in epochs.flags
 
 
@@ -96,7 +96,8 @@ def test_written_epochs_come_back(tmp_path):
     assert recording_row(epochs) == {
         "recording": "a", "subject": "s", "night": 1, "channel": "EEG Fpz-Cz", "sampling_rate_hz": 100.0,
         "highpass_hz": "none", "epochs": 5,
-        "W": 1, "N1": 1, "N2": 2, "N3": 0, "R": 1, "dropped_movement": 0, "dropped_unscored": 0, "dropped_trimmed": 0,
+        "W": 1, "N1": 1, "N2": 2, "N3": 0, "R": 1,
+        "dropped_movement": 0, "dropped_unscored": 0, "dropped_paused": 0, "dropped_trimmed": 0,
         "flags": "none", "doubts": "none", "source": "a-PSG.edf", "source_sha256": epochs.source_sha256,
         "epochs_sha256": "",
     }  # fmt: skip
@@ -105,7 +106,7 @@ def test_written_epochs_come_back(tmp_path):
 def test_a_rate_that_the_dataset_does_not_have_is_refused(tmp_path):
     pair = write_pair(tmp_path, "a", "W2", rate=50.0)
     with pytest.raises(
-        RecordingError, match="'EEG Fpz-Cz' of a-PSG.edf has 50 Hz; this dataset has 125 or 128 Hz; fetch"
+        RecordingError, match="'EEG Fpz-Cz' of a-PSG.edf has 50 Hz; this dataset has 125 or 128 Hz; take"
     ):
         extract(*pair, **{**OPTIONS, "rates": (125.0, 128.0)})
     assert extract(*pair, **{**OPTIONS, "rates": (100.0, 50.0)}).rate == 100

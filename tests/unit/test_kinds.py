@@ -13,7 +13,7 @@ from hypnolens.io.kinds import kind_of
 from hypnolens.io.tables import read_json, read_rows, read_user_table
 from hypnolens.network.files import load_models
 from hypnolens.recordings.edf import list_channels
-from hypnolens.recordings.profusion import read_profusion
+from hypnolens.recordings.stage_xml import read_profusion
 from hypnolens.scoring.names import nights_by_name
 from hypnolens.scoring.reading import read_night
 

@@ -98,7 +98,7 @@ def test_options_of_a_step_are_what_it_reads_and_nothing_more():
     name = found.recordings("mini")[0]
     assert found.about_recording("mini", name).keys() == {"recording", "subject", "night", "rates", "sha1"}
     assert found.signal_options("mini").keys() == {
-        "channel", "sampling_rate_hz", "highpass_hz", "trim_wake_min", "trim_rule"
+        "channel", "sampling_rate_hz", "highpass_hz", "trim_wake_min", "trim_rule", "stage_codes"
     }  # fmt: skip
     assert found.samplings("mini")["small-seed1"] == {"sampling": "shared", "stride": 1}
 

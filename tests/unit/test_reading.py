@@ -82,15 +82,11 @@ def test_only_the_wanted_channels_are_read(tmp_path, monkeypatch):
     assert read == [0]
 
 
-@pytest.mark.parametrize("ending, magic_at", [("edf", 0), ("bdf", 1)])
-def test_a_file_that_is_cut_short_is_refused(tmp_path, ending, magic_at):
-    path = tmp_path / f"n.{ending}"
-    if ending == "edf":
-        _edf(path)
-    else:
-        edfio.Bdf([edfio.BdfSignal(EEG, 100.0, label="C4", physical_range=(-200, 200))]).write(path)
+def test_a_bdf_file_that_is_cut_short_is_refused(tmp_path):
+    path = tmp_path / "n.bdf"
+    edfio.Bdf([edfio.BdfSignal(EEG, 100.0, label="C4", physical_range=(-200, 200))]).write(path)
     path.write_bytes(path.read_bytes()[:-5000])
-    _refused(path, r"n\.(edf|bdf) is cut short: the header promises")
+    _refused(path, r"n\.bdf is cut short: the header promises")
 
 
 def test_gaps_are_refused(tmp_path):
@@ -100,10 +96,18 @@ def test_gaps_are_refused(tmp_path):
     content[192:197] = b"BDF+D"
     (tmp_path / "n.bdf").write_bytes(content)
     _refused(tmp_path / "n.bdf", "discontinuous")
-    raw = _raw({"C4": EEG})
+
+
+def test_a_pause_of_a_fif_file_is_one(tmp_path):
+    eeg = EEG.copy()
+    eeg[3000:3500] = 0.0  # as MNE reads what was skipped
+    raw = _raw({"C4": eeg + 100.0})
     raw.set_annotations(mne.Annotations(30.0, 5.0, "BAD_ACQ_SKIP"))
     raw.save(tmp_path / "n_raw.fif", verbose="error")
-    _refused(tmp_path / "n_raw.fif", "discontinuous")
+    night = read_night(tmp_path / "n_raw.fif")
+    assert night.pauses == ((30.0, 35.0),)
+    line = night.signals[0, 2999:3501]
+    np.testing.assert_allclose(np.diff(line[1:-1]), (line[-1] - line[0]) / 500, atol=0.05)
 
 
 @pytest.mark.parametrize("name", ["n.edf", "n.bdf", "n_raw.fif", "n.vhdr", "n.txt", "n", "n.docx"])

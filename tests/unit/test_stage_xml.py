@@ -6,7 +6,7 @@ import pytest
 
 from hypnolens.errors import RecordingError
 from hypnolens.recordings.hypnogram import read_stages
-from hypnolens.recordings.profusion import read_profusion
+from hypnolens.recordings.stage_xml import read_profusion
 from hypnolens.stages import MOVEMENT, UNSCORED
 from tests.conftest import write_profusion
 
