@@ -28,6 +28,7 @@ def write_odd(
     record_s: str = "1",
     unit: str | bytes = "uV",
     limits: tuple[str, str] = LIMITS,
+    digital: tuple[int, int] = (-32_768, 32_767),
     units: Sequence[str | bytes] = (),
     reserved: str = "",
     n_records: int | None = None,
@@ -36,6 +37,8 @@ def write_odd(
     clock: str = "22.00.00",
     identification: str = "Startdate 24-APR-2020 X X X",
     fill: bytes = b" ",
+    patient: str = "X X X X",
+    first: bool = False,
 ) -> Path:
     """Write an EDF file.
 
@@ -45,6 +48,12 @@ def write_odd(
         Label and µV of each, as many samples as fill whole data records of ``n_samples``.
     record_s, limits, unit, units, reserved, date, clock, identification
         Cells of the header as they are written; ``units`` for each signal, or ``unit`` for all.
+    digital
+        Values of the file between which those of the signals lie, as wide as its ``limits``.
+    patient
+        What the header says of the person.
+    first
+        Whether annotations stand before the signals.
     n_records
         As the header says it; by default as many as there are.
     annotations
@@ -55,10 +64,12 @@ def write_odd(
     n = len(signals[0][1]) // n_samples if signals else len(annotations)
     low, high = (float(cell.replace(",", ".")) for cell in limits)
     columns = [
-        np.round((x[: n * n_samples] - low) / (high - low) * 65_535 - 32_768).astype("<i2").reshape(n, n_samples)
+        np.round((x[: n * n_samples] - low) / (high - low) * (digital[1] - digital[0]) + digital[0])
+        .astype("<i2")
+        .reshape(n, n_samples)
         for _, x in signals
     ]
-    cells = [[label, "", one, *limits, "-32768", "32767", "", str(n_samples), ""]
+    cells = [[label, "", one, *limits, *map(str, digital), "", str(n_samples), ""]
              for (label, _), one in zip(signals, units or [unit] * len(signals), strict=True)]  # fmt: skip
     if annotations:
         width = 2 * ((max(map(len, annotations)) + 3) // 2)
@@ -66,11 +77,14 @@ def write_odd(
         columns.append(np.frombuffer(raw, "<i2").reshape(n, width // 2))
         cells.append(["EDF Annotations", "", "", "-1", "1", "-32768", "32767", "", str(width // 2), ""])
 
+        if first:
+            columns, cells = [columns[-1], *columns[:-1]], [cells[-1], *cells[:-1]]
+
     def cell(text: str | bytes, width: int) -> bytes:
         return (text if isinstance(text, bytes) else text.encode("latin-1")).ljust(width, fill)[:width]
 
     count = len(cells)
-    head = [cell("0", 8), cell("X X X X", 80), cell(identification, 80), cell(date, 8), cell(clock, 8),
+    head = [cell("0", 8), cell(patient, 80), cell(identification, 80), cell(date, 8), cell(clock, 8),
             cell(str(256 * (count + 1)), 8), cell(reserved, 44), cell(str(n if n_records is None else n_records), 8),
             cell(record_s, 8), cell(str(count), 4)]  # fmt: skip
     for place, width in enumerate((16, 80, 8, 8, 8, 8, 8, 80, 8, 32)):

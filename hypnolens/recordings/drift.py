@@ -10,6 +10,9 @@ from scipy.signal import butter, sosfiltfilt
 SLOW_HZ = 4.0
 """Rate at which drift is looked at: means of a quarter of a second hold all of it, and a day is then a small table."""
 
+CHUNK = 1_000_000
+"""Samples that are looked at together."""
+
 ORDER = 2
 """Of the filter, which runs forward and backward, so that waves keep their places."""
 
@@ -50,6 +53,10 @@ def slow_part(signal: np.ndarray, rate: float, below_hz: float) -> np.ndarray:
     padding = min(n_blocks - 1, round(3 * rate / block / below_hz))
     sections = butter(ORDER, below_hz, "lowpass", fs=rate / block, output="sos")
     smooth = sosfiltfilt(sections, blocks, axis=-1, padtype="odd", padlen=padding)
-    middles, places = (np.arange(n_blocks) + 0.5) * block - 0.5, np.arange(n_samples)
-    rows = smooth.reshape(-1, n_blocks)
-    return np.stack([np.interp(places, middles, row).astype(np.float32) for row in rows]).reshape(signal.shape)
+    middles = (np.arange(n_blocks) + 0.5) * block - 0.5
+    slow = np.empty((smooth.size // n_blocks, n_samples), dtype=np.float32)
+    for begin in range(0, n_samples, CHUNK):  # in double precision a day would take ten times its memory
+        places = np.arange(begin, min(begin + CHUNK, n_samples))
+        for row, means in zip(slow, smooth.reshape(-1, n_blocks), strict=True):
+            row[places] = np.interp(places, middles, means)
+    return slow.reshape(signal.shape)

@@ -10,6 +10,7 @@ import numpy as np
 from hypnolens.errors import DatasetError, OtherError, quoted
 from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.tensors import opened, write_tensors
+from hypnolens.recordings.typical import Typical
 from hypnolens.stages import EPOCH_S, STAGES
 
 NOTHING = -1
@@ -52,6 +53,8 @@ class Epochs:
         What was odd about the file and how it was settled, in sentences.
     highpass_hz
         What was taken off besides the median, see `hypnolens.recordings.drift.without_drift`.
+    typical
+        What the whole recording is like, by which it is normalised; `None` where these epochs are all of it.
     sha256
         Hash of all that later steps read of the file that was read, also after the signal was normalised; empty where
         there is no file. It is what tables of recordings list, and what a training is known by.
@@ -74,6 +77,7 @@ class Epochs:
     flags: list[str]
     doubts: list[str] = field(default_factory=list)
     highpass_hz: float | None = None
+    typical: Typical | None = None
     sha256: str = ""
 
     @property
@@ -83,7 +87,7 @@ class Epochs:
 
 
 def write_epochs(epochs: Epochs, path: Path) -> None:
-    """Write epochs as three tensors, and everything else as texts beside them."""
+    """Write epochs as tensors, and everything else as texts beside them."""
     texts = {
         "scale_uv": repr(epochs.scale_uv),
         "sampling_rate_hz": repr(epochs.rate),
@@ -101,6 +105,8 @@ def write_epochs(epochs: Epochs, path: Path) -> None:
         "doubts": json.dumps(epochs.doubts),
     }
     tensors = {"signal": epochs.signal, "stage": epochs.stage, "epoch_index": epochs.epoch_index}
+    typical = epochs.typical
+    tensors["typical"] = np.array([] if typical is None else [typical.mean, typical.sd, *typical.log_power])
     write_tensors(tensors, texts, path)
 
 
@@ -139,8 +145,13 @@ def read_epochs(path: Path, *, signal: bool = True, mapped: bool = False) -> Epo
             flags=json.loads(texts["flags"]),
             doubts=json.loads(texts["doubts"]),
             highpass_hz=json.loads(texts["highpass_hz"]),
+            typical=_typical(file["typical"]),
             sha256=sha256(canonical([file.sha256_of, {name: texts[name] for name in READ}])),
         )
+
+
+def _typical(stored: np.ndarray) -> Typical | None:
+    return Typical(stored[2:], float(stored[0]), float(stored[1])) if len(stored) else None
 
 
 def recording_row(epochs: Epochs) -> dict[str, object]:

@@ -17,6 +17,7 @@ from hypnolens.recordings.edf import Channel, read_channel
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.hypnogram import kept_epochs, read_stages
 from hypnolens.recordings.quality import quality_flags
+from hypnolens.recordings.typical import Typical, span_of_sleep, typical_of
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
 LEAST_RATE_HZ = 20.0
@@ -104,7 +105,8 @@ def extract(
         paths = {"psg": psg, "hypnogram": hypnogram}
         other = [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]
     reasons = {"movement": int((stages == MOVEMENT).sum()), "unscored": int((stages == UNSCORED).sum())}
-    paused = touched(found.pauses, len(stages), first_s) & (stages < len(CODE))
+    reached = touched(found.pauses, len(stages), first_s)
+    paused = reached & (stages < len(CODE))
     stages[paused] = UNSCORED
     reasons["paused"] = int(paused.sum())
     margin = None if trim_wake_min is None else round(trim_wake_min * 60 / EPOCH_S)
@@ -121,7 +123,9 @@ def extract(
     if other:
         flags = [*flags, f"other-file={'+'.join(other)}"]
     flags += quality_flags(stored_uv, rate=rate, limits=found.limits, missing=int(np.ptp(kept)) + 1 - len(kept))
-    kept_uv = cut(without_drift(signal, rate, highpass_hz), rate, first_s)[kept].astype(np.float32)
+    signal = without_drift(signal, rate, highpass_hz)
+    every = cut(signal, rate, first_s)[: len(stages)].astype(np.float32, copy=False)
+    kept_uv = every[kept]
     scale = float(np.abs(kept_uv).max()) / np.iinfo(np.int16).max or 1.0
     return Epochs(
         signal=np.round(kept_uv / scale).astype(np.int16),
@@ -135,6 +139,7 @@ def extract(
         night=night,
         channel=found.label,
         highpass_hz=highpass_hz,
+        typical=_typical(found, every, rate, first_s, ~reached),
         start_time=found.start.isoformat(),
         source=source,
         source_sha256=source_sha256,
@@ -142,6 +147,17 @@ def extract(
         flags=flags,
         doubts=[*found.doubts, *doubts],
     )
+
+
+def _typical(source: Channel, epochs: np.ndarray, rate: float, first_s: float, good: np.ndarray) -> Typical:
+    """What the recording is like where it was not paused; where sleep is, its file's own rate tells best."""
+    span = None
+    if source.rate != rate:
+        own = cut(source.signal, source.rate, first_s)[: len(good)]
+        span = np.pad(span_of_sleep(own, source.rate), (0, len(good) - len(own)), mode="edge")
+    if good.all():
+        return typical_of(epochs, rate, span)
+    return typical_of(epochs[good], rate, None if span is None else span[good])
 
 
 def _resample(source: Channel, wanted: float | str, recording: str) -> tuple[np.ndarray, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hypnolens.errors import one_line
+from hypnolens.recordings.typical import Typical
 from hypnolens.stages import EPOCH_S, UNSCORED
 
 
@@ -92,6 +93,8 @@ class Scored:
         Counts of transitions from one epoch to the next, rows from, columns to, in the order of the stages.
     warnings
         Those of the night, and what was found while scoring; the most important one first.
+    typical
+        What the night is like on each channel, by which it was normalised; `None` of one without an EEG.
     """
 
     night: Night
@@ -105,6 +108,7 @@ class Scored:
     statistics: Mapping[str, float]
     transitions: pd.DataFrame
     warnings: tuple[str, ...]
+    typical: tuple[Typical | None, ...] = ()
 
     @property
     def n_epochs(self) -> int:

@@ -17,6 +17,7 @@ from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.extraction import cut, resample, touched
 from hypnolens.recordings.normalisation import normalise
+from hypnolens.recordings.typical import Typical, span_of_sleep, typical_of
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
 from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
@@ -70,9 +71,13 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"
         raise RecordingError(night.name, what, "choose another channel with --channel")
     total = np.zeros((signal.shape[1], len(STAGES)))
-    for one, good in zip(signal, usable_by_channel, strict=True):
+    typical = []
+    for raw, one, good in zip(night.signals, signal, usable_by_channel, strict=True):
+        # Where sleep is, the file's own rate tells best.
+        span = span_of_sleep(raw[places][good], night.rate) if good.any() and night.rate != rate else None
+        typical.append(typical_of(one[good], rate, span) if good.any() else None)
         if good.any():
-            epochs = seen(epochs_of(night, one, good, rate), scorers[0])
+            epochs = seen(epochs_of(night, one, good, rate, typical=typical[-1]), scorers[0])
             for scorer in scorers:
                 across = scorer.card["experiment"]["across_gaps"]
                 total[good] += probabilities(
@@ -92,6 +97,7 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         signal=signal,
         probability=probability,
         usable_by_channel=usable_by_channel,
+        typical=tuple(typical),
         unusable=unusable,
         cards=tuple(scorer.card for scorer in scorers),
         below=below,
@@ -114,7 +120,9 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = LAYER_IG) -> Deta
         See `hypnolens.explanations.attributions.attribute`.
     """
     good = scored.usable_by_channel[0]
-    epochs = epochs_of(scored.night, scored.signal[0], good, scored.rate, scored.stage)
+    epochs = epochs_of(
+        scored.night, scored.signal[0], good, scored.rate, scored.stage, typical=next(iter(scored.typical), None)
+    )
     maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
     if good.any():
         across = scorer.card["experiment"]["across_gaps"]
@@ -125,7 +133,13 @@ def detail_of(scored: Scored, scorer: Scorer, *, method: str = LAYER_IG) -> Deta
 
 
 def epochs_of(
-    night: Night, signal: np.ndarray, usable: np.ndarray, rate: float, codes: np.ndarray | None = None
+    night: Night,
+    signal: np.ndarray,
+    usable: np.ndarray,
+    rate: float,
+    codes: np.ndarray | None = None,
+    *,
+    typical: Typical | None = None,
 ) -> Epochs:
     """Epochs of one channel as networks, detectors and attributions want them; unusable ones leave gaps.
 
@@ -141,6 +155,8 @@ def epochs_of(
         In Hz.
     codes
         Stages of all, int8 ``(n_epochs,)``, 0-4 where usable; W by default, for what does not look at stages.
+    typical
+        What the night is like, see `hypnolens.recordings.typical`.
     """
     kept = signal[usable]
     scale = float(np.abs(kept).max(initial=0.0)) / np.iinfo(np.int16).max or 1.0
@@ -160,6 +176,7 @@ def epochs_of(
         source_sha256=night.sha256,
         dropped={},
         flags=[],
+        typical=typical,
     )
 
 
