@@ -18,6 +18,7 @@ from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.extraction import cut, resample, touched
 from hypnolens.recordings.normalisation import normalise
 from hypnolens.recordings.typical import Typical, span_of_sleep, typical_of
+from hypnolens.scoring.disturbances import disturbances
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
 from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
@@ -91,6 +92,9 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     )
     statistics, transitions = statistics_of(stages_of(probability), first_s=night.first_s, lights=night.lights)
     doubts = _doubts(night, signal, rate, usable_by_channel, unusable, scorers[0].card)
+    for channel, raw, good in zip(night.channels, night.signals, usable_by_channel, strict=True):
+        if good.any():
+            doubts += [f"{channel}: {sentence}" for sentence in disturbances(raw[places][good], night.rate)]
     return Scored(
         night=night,
         rate=rate,

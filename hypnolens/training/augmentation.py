@@ -17,10 +17,11 @@ class Augmentation:
     time_shift_s: float = 0.0
     noise: float = 0.0
     masking_s: float = 0.0
+    polarity: float = 0.0
 
 
 def augment(x: Tensor, options: Augmentation) -> Tensor:
-    """Change each epoch at random, in this order: time, amplitude, noise, mask.
+    """Change each epoch at random, in this order: time, amplitude, noise, mask, polarity.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def augment(x: Tensor, options: Augmentation) -> Tensor:
         ``time_shift_s``: an epoch is moved by up to so many seconds either way; what leaves at one end enters at
         the other, as its neighbour may not be there. ``amplitude_scaling``: it is multiplied by a gain between
         1 / (1 + a) and 1 + a, uniform in its logarithm. ``noise``: white noise with this share of its RMS is added.
-        ``masking_s``: a piece of up to so many seconds is set to zero.
+        ``masking_s``: a piece of up to so many seconds is set to zero. ``polarity``: this share of epochs is turned
+        round, as an electrode on the other side of an amplifier turns it.
 
     Returns
     -------
@@ -55,4 +57,6 @@ def augment(x: Tensor, options: Augmentation) -> Tensor:
         length = uniform() * options.masking_s * rate
         begin = uniform() * (n_samples - length)
         x = x.masked_fill((place >= begin) & (place < begin + length), 0.0)
+    if options.polarity:
+        x = torch.where(uniform() < options.polarity, -x, x)
     return x

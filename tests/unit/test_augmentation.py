@@ -55,6 +55,12 @@ def test_a_mask_is_one_piece_of_at_most_so_many_seconds():
     assert edges.max() <= 2  # one piece
 
 
+def test_a_share_of_epochs_is_turned_round():
+    signs = (_augmented(polarity=0.3) / X).round()
+    assert torch.equal(signs, signs[:, :1].expand_as(signs)) and set(signs[:, 0].tolist()) == {-1.0, 1.0}
+    assert float((signs[:, 0] < 0).float().mean()) == pytest.approx(0.3, abs=0.08)
+
+
 def test_scoring_sees_epochs_as_they_are():
     model = SEResNetBiLSTM(Architecture(width=1, lstm_layers=1, lstm_hidden=4, head_hidden=(), window=1))
     options = TrainingOptions(batch_windows=8, noise=1.0, torch_threads=1)

@@ -1,0 +1,39 @@
+"""An ECG and breathing in a channel are found, and an EEG has neither."""
+
+import numpy as np
+import pytest
+
+from hypnolens.scoring.disturbances import breaths, disturbances, heartbeats
+from tests.conftest import pink
+
+N = 20
+
+
+def _beats(rate, *, uv, every_s=0.92, seed=0):
+    onsets = np.cumsum(np.random.default_rng(seed).normal(every_s, 0.03, int(30 * N / every_s)))
+    t = np.arange(30 * N * rate) / rate
+    return sum(uv * np.exp(-(((t - onset) / 0.012) ** 2)) for onset in onsets)
+
+
+@pytest.mark.parametrize("rate", [50, 100, 256])
+def test_a_heart_is_heard_and_how_fast(rate):
+    eeg = pink(N, uv=20.0, rate=float(rate))
+    clean, heart = (x.reshape(N, -1) for x in (eeg, eeg + _beats(rate, uv=60.0)))
+    assert disturbances(clean, rate) == []
+    beats, seconds = heartbeats(heart, rate)
+    assert beats > 0.38 and seconds == pytest.approx(0.92, abs=0.05)
+    assert [said for said in disturbances(heart, rate) if "as an ECG does" in said]
+
+
+@pytest.mark.parametrize("hz", [0.2, 0.3])
+def test_breathing_is_seen(hz):
+    eeg = pink(N, uv=20.0)
+    t = np.arange(len(eeg)) / 100
+    strength, found = breaths((eeg + 30 * np.sin(2 * np.pi * hz * t)).reshape(N, -1), 100)
+    assert strength > 50 and found == pytest.approx(hz, abs=0.01)
+    assert breaths(eeg.reshape(N, -1), 100)[0] < 50
+    assert breaths(eeg.reshape(N, -1)[:3], 100) == (0.0, 0.0)
+
+
+def test_rates_too_low_for_a_beat_are_left():
+    assert heartbeats(np.ones((2, 30 * 16)), 16) == (0.0, 0.0)
