@@ -17,6 +17,7 @@ from hypnolens.datasets.origins import ORIGINS
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import HypnolensError
 from hypnolens.io.checksums import canonical, sha256
+from hypnolens.io.names import check_braces
 from hypnolens.io.tables import read_rows
 from hypnolens.network.folders import weights_and_cards
 from hypnolens.pipeline.configuration import NETWORKS, Configuration
@@ -454,7 +455,9 @@ class Plan:
 
     @cached_property
     def _nights(self) -> dict[str, Path]:
-        return nights_by_name(self.configuration.score["nights"])
+        found = nights_by_name(self.configuration.score["nights"])
+        check_braces("score.nights", found.values())
+        return found
 
     def nights(self) -> list[str]:
         """Names of the nights of one's own."""

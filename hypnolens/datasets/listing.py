@@ -11,6 +11,7 @@ from typing import Any
 from hypnolens.datasets import folder, shhs, simulate, sleepedf
 from hypnolens.datasets.recording import Recording
 from hypnolens.errors import ConfigurationError, DatasetError
+from hypnolens.io.names import check_braces
 from hypnolens.io.tables import read_rows
 
 
@@ -89,6 +90,7 @@ def list_recordings(name: str, dataset: Mapping[str, Any], tables: Path) -> List
     recordings = [recording for recording in recordings if recording.name not in excluded]
     if not recordings:
         raise ConfigurationError(f"datasets.{name}.exclude: no recording is left")
+    check_braces(f"datasets.{name}", (file for one in recordings for file in (one.psg, one.hypnogram, one.events)))
     recordings.sort(key=lambda recording: recording.name)
     return Listing(recordings, missing, published, unavailable, told)
 

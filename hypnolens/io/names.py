@@ -1,12 +1,29 @@
-"""Numbers in names of files and folders, and in cells of tables. Imported by the Snakefile."""
+"""Names that a run can use, and numbers in names of files and folders, and in cells of tables. Imported by the Snakefile."""
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
-from hypnolens.errors import quoted
+from hypnolens.errors import ConfigurationError, quoted
 
 DIGITS = re.compile("[0-9]{1,9}")
 """Whole numbers in names and tables. `str.isdigit` also takes '²' and digits of other scripts, and `int` refuses
 thousands of digits."""
+
+
+def check_braces(where: str, paths: Iterable[Path | None]) -> None:
+    """Refuse paths of files that are there already and have braces in them, which Snakemake takes for wildcards.
+
+    Raises
+    ------
+    ConfigurationError
+        It says ``where`` in the configuration they come from.
+    """
+    if odd := next((str(path) for path in paths if path and set("{}") & set(str(path))), None):
+        raise ConfigurationError(
+            f"{where}: {quoted(odd, 200)} has braces in it, which Snakemake takes for wildcards; rename it, or give a "
+            "link to it (ln -s) that has none"
+        )
 
 
 def is_number(text: str) -> bool:

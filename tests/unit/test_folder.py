@@ -30,6 +30,29 @@ def test_pairs_by_name_and_all_else_is_ignored(tmp_path):
     ]  # fmt: skip
 
 
+def test_other_endings_are_listed_as_well(tmp_path):
+    _touch(tmp_path, "a-PSG.rec", "a-Hypnogram.csv", "b-psg.EDF", "b-HYPNOGRAM.XML", "c-PSG.edf", "c-Hypnogram.txt")
+    found = _list(tmp_path)
+    assert [(r.name, r.psg.name, r.hypnogram.name) for r in found] == [
+        ("a", "a-PSG.rec", "a-Hypnogram.csv"), ("b", "b-psg.EDF", "b-HYPNOGRAM.XML"),
+        ("c", "c-PSG.edf", "c-Hypnogram.txt"),
+    ]  # fmt: skip
+    _touch(tmp_path, "a-Hypnogram.edf")
+    with pytest.raises(ConfigurationError, match=r"a-Hypnogram\.csv and a-Hypnogram\.edf are of the same night"):
+        _list(tmp_path)
+
+
+def test_braces_are_refused_by_name(tmp_path):
+    (folder := tmp_path / "my {a} nights").mkdir()
+    _touch(folder, "a-PSG.edf", "a-Hypnogram.edf")
+    with pytest.raises(
+        ConfigurationError, match=r"my \{a\} nights/a-PSG.edf' has braces in it.*rename it, or give a link"
+    ):
+        _list(folder)
+    (tmp_path / "link").symlink_to(folder)
+    assert [one.name for one in _list(tmp_path / "link")] == ["a"]
+
+
 def test_names_of_sleep_edf_pair_by_six_characters_and_give_subject_and_night(tmp_path):
     _touch(tmp_path, "SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf", "SC4002E0-PSG.edf", "SC4002EC-Hypnogram.edf",
            "ST7011J0-PSG.edf", "ST7011JP-Hypnogram.edf")  # fmt: skip
