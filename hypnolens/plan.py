@@ -103,11 +103,6 @@ def said(
     return {**found, "inputs": lists}
 
 
-def escaped(path: Path | str) -> str:
-    """A path as an input function may return it: Snakemake takes braces for wildcards."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
 class Dataset:
     """One dataset of the plan; its recordings and folds are listed when they are first asked for."""
 
@@ -246,7 +241,7 @@ class Plan:
         """Files of a recording by name: those that there are, as its script says in one line what is missing."""
         found = self._datasets[dataset].recordings[recording]
         files = {"psg": found.psg, "hypnogram": found.hypnogram, "source": found.source}
-        return {name: escaped(path) for name, path in files.items() if path}
+        return {name: str(path) for name, path in files.items() if path}
 
     def about_recording(self, dataset: str, recording: str) -> dict[str, Any]:
         """Whose recording it is, and what is known of its files."""
@@ -265,7 +260,7 @@ class Plan:
     def known_events(self, dataset: str, recording: str) -> str | list[str]:
         """The table of a recording's true events or of experts' marks; no file where there is none."""
         known = self._datasets[dataset].recordings[recording].events
-        return escaped(known) if known else []
+        return str(known) if known else []
 
     def lights_off(self, dataset: str) -> dict[str, str]:
         """Clock times at which the lights went off, by recording, where a table of the dataset knows them."""
@@ -285,7 +280,8 @@ class Plan:
     def fold_table(self, dataset: str) -> str | list[str]:
         """The table that says the folds; no file where there is none."""
         table = self._datasets[dataset].fold_table
-        return escaped(table) if table else []
+        check_braces(f"datasets.{dataset}.folds", [table and Path(table)])
+        return str(table) if table else []
 
     def recordings_by_side(self, dataset: str) -> list[tuple[int, ...]]:
         """How many recordings each fold trains on, validates on and tests."""
@@ -302,7 +298,7 @@ class Plan:
     def tested_signals(self, dataset: str, fold: str) -> list[str]:
         """Files of their signals."""
         recordings = self._datasets[dataset].recordings
-        return [escaped(psg) for name in self.tested(dataset, fold) if (psg := recordings[name].psg)]
+        return [str(psg) for name in self.tested(dataset, fold) if (psg := recordings[name].psg)]
 
     # Runs
 
@@ -476,9 +472,9 @@ class Plan:
         path = self._nights[night]
         beside = [*further_files(path), companion(path, self._names_in(path.parent))]
         return {
-            "night": escaped(path),
-            "beside": [escaped(file) for file in beside if file],
-            "model": [escaped(file) for file in self._model_files],
+            "night": str(path),
+            "beside": [str(file) for file in beside if file],
+            "model": [str(file) for file in self._model_files],
         }
 
     @cached_property
@@ -497,8 +493,11 @@ class Plan:
             return []
         files = [file for pair in weights_and_cards(Path(model)) for file in pair if file.is_file()]
         if Path(model).is_dir():
-            return [file.absolute() for file in sorted(files)]
-        return list(dict.fromkeys([Path(model), *files])) if Path(model).suffix else []
+            found = [file.absolute() for file in sorted(files)]
+        else:
+            found = list(dict.fromkeys([Path(model), *files])) if Path(model).suffix else []
+        check_braces("score.model", found)
+        return found
 
     def score_options(self) -> dict[str, Any]:
         """How a night is scored."""

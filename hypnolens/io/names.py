@@ -1,4 +1,4 @@
-"""Names that a run can use, and numbers in names of files and folders, and in cells of tables. Imported by the Snakefile."""
+"""Names that a run can use, and numbers in names and in cells of tables. Imported by the Snakefile."""
 
 import re
 from collections.abc import Iterable

@@ -111,11 +111,14 @@ def test_a_file_that_may_be_missing_is_one_path_or_none():
     assert _plan(run=["sleep-edf-20"]).fold_table("sleep-edf-20") == str(TABLES / "folds-sleep-edf-20.tsv")
 
 
-def test_braces_in_names_of_folders_are_no_wildcards(tmp_path):
+def test_braces_in_paths_are_refused_by_name(tmp_path):
+    """Snakemake takes them for wildcards, however they are written."""
     write_pair(tmp_path / "{a}", "one", "W12")
     own = {"kind": "folder", "path": str(tmp_path / "{a}"), "experiments": ["small"]}
-    found = _plan(run=["own"], datasets={"own": own})
-    assert found.recording_files("own", "one")["psg"] == f"{tmp_path}/{{{{a}}}}/one-PSG.edf"
+    with pytest.raises(HypnolensError, match=r"datasets\.own: '.*/\{a\}/one-PSG\.edf' has braces in it"):
+        _plan(run=["own"], datasets={"own": own}).recordings("own")
+    with pytest.raises(HypnolensError, match=r"score\.nights: .* has braces in it"):
+        _plan(run=[], score={"nights": str(tmp_path / "{a}")}).nights()
 
 
 def test_a_dataset_that_cannot_be_had_is_left_out_with_one_line(monkeypatch):
