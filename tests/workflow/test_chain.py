@@ -173,10 +173,6 @@ def _empty(folder):
     (folder / "bad-PSG.edf").write_bytes(b"")
 
 
-def _unknown_label(folder):
-    write_hypnogram(folder / "bad-Hypnogram.edf", "WX", texts={**RK, "X": "Stage Z"})
-
-
 def _unscored(folder):
     write_hypnogram(folder / "bad-Hypnogram.edf", "????")
 
@@ -193,7 +189,6 @@ def _other_channel(folder):
         (_missing_psg, "has no psg to go with bad-Hypnogram.edf"),
         (_cut_short, "is cut short"),
         (_empty, "is empty"),
-        (_unknown_label, "unknown label 'Stage Z'"),
         (_unscored, "has no scored epoch"),
         (_other_channel, "has 'EEG Pz-Oz'"),
     ],
