@@ -117,6 +117,8 @@ def key_of(rule):
         if path not in done:
             with one_line():
                 keys.keep(path, plan.said(params, overs, known))
+            # Snakemake may have listed the folder before, and would take the file for missing.
+            workflow.iocache.exists_local[str(path)] = True
             done.add(path)
         return str(path)
 
