@@ -2,14 +2,13 @@
 
 Each night is staged as it is and after a perturbation, both from EDF files that are read as any other. Agreement is the
 share of epochs with the same stage, of those that have one both times; where it is below 0.9, at least one warning must
-have come that the unperturbed night did not have. Nights are simulated, and half-hours of real people where the folder
-of `HYPNOLENS_DATA` has them (DREAMS, pyDYNAM-O; not part of this repository).
+have come that the unperturbed night did not have. Nights are simulated, and with `--data` also what `NAME-PSG.edf` of a
+folder hold, such as half-hours of real people (DREAMS, pyDYNAM-O; not part of this repository).
 
-    python benchmarks/perturbations.py --out benchmarks/results/perturbations.tsv
+    python benchmarks/perturbations.py --data FOLDER --out benchmarks/results/perturbations.tsv
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -119,13 +118,12 @@ PERTURBATIONS: dict[str, Change] = {
 }  # fmt: skip
 
 
-def originals() -> Iterator[tuple[str, str, np.ndarray, float]]:
+def originals(folder: Path | None) -> Iterator[tuple[str, str, np.ndarray, float]]:
     """Kind and name of each night, its samples in µV, and its rate in Hz."""
     for subject in range(NIGHTS):
         night = simulate_night(seed=SEED, subject=subject, night=1, hours=HOURS)
         yield "simulated", f"simulated {subject}", np.asarray(night.signals[CHANNEL], dtype=np.float64), 100.0
-    folder = Path(os.environ.get("HYPNOLENS_DATA", "../shared/data")) / "real"
-    for path in sorted(folder.glob("*-PSG.edf")):
+    for path in sorted(folder.glob("*-PSG.edf")) if folder else ():
         night = read_night(path)
         yield "real", path.stem.removesuffix("-PSG"), night.signals[0].astype(np.float64), night.rate
 
@@ -144,11 +142,12 @@ def staged(folder: Path, x: np.ndarray, rate: float) -> Scored:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind, name, x, rate in originals():
+        for kind, name, x, rate in originals(given.data):
             before = staged(Path(folder), x, rate)
             for what, change in PERTURBATIONS.items():
                 after = staged(Path(folder), *change(x, rate, np.random.default_rng(0)))
