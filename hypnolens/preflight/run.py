@@ -19,8 +19,8 @@ SPARE = 1.2
 """What is needed is known to a fifth."""
 
 STEP_S = 6.0
-"""Seconds of a core that a step takes beside trainings, the start of Python among them: a guess above the 3.2 s of 950
-steps of a rehearsal, whose recordings last a quarter of an hour."""
+"""Seconds of a core that a step takes beside trainings, the start of Python among them: a guess above the 3.2 s of 941
+extractions and searches for events of a rehearsal, whose recordings last a quarter of an hour."""
 
 NO_TIME = ("seed", "passes", "patience", "protocol", "learning_rate", "schedule", "class_weights")
 """Keys of an experiment on which the time of a step does not depend."""

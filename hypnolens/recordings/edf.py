@@ -36,9 +36,6 @@ more where the rate is low."""
 ROUNDED = 2e-6
 """Share by which a duration of eight characters, such as ``0.333333``, may be off."""
 
-LEAST_RECORDS = 0.9
-"""Share of the promised data records that must be there where nobody looks at what is read."""
-
 LONGEST_PAUSE_S = 86_400.0
 """Pauses of a night are minutes; a day of them is a clock that was set, or another night."""
 
@@ -112,8 +109,7 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
         promises; a unit that is not a voltage; data records that begin before the one before them has ended.
     """
     file = open_edf(path, recording)
-    if file.misfit and file.n_records < LEAST_RECORDS * file.promised:
-        raise file.refuse(file.misfit)
+    file.check_whole()
     present = [signal.label.strip(" ") for signal in file.signals]
     for label in labels:
         if present.count(label) > 1:
@@ -174,8 +170,8 @@ def list_rates(path: Path, recording: str) -> tuple[list[float], float]:
 def read_place(path: Path, place: int, recording: str) -> Channel:
     """Read the channel at a place of `list_channels`, as `read_channel` does.
 
-    A unit that is no voltage is taken for µV, and of a file that is cut short there is what is there: it is for the
-    caller to look at `Channel.unit`, `Channel.doubts` and at the values.
+    A unit other than a voltage is taken for µV, and a file that is cut short is read to its end: the caller looks at
+    `Channel.unit`, at `Channel.doubts` and at the values.
     """
     return _channel(open_edf(path, recording), place, any_unit=True)
 
@@ -189,7 +185,7 @@ def _channel(file: File, place: int, *, any_unit: bool = False) -> Channel:
         low, high = (int(matching(WHOLE, cell)) for cell in source.digital)
         bottom, top = map(decimal, source.physical)
     except ValueError as error:
-        raise file.refuse(f"channel {label!r} of {name} has a range that is no number ({error})", CORRECT) from error
+        raise file.refuse(f"channel {label!r} of {name} has a range that is not a number ({error})", CORRECT) from error
     if "," in "".join(source.physical):
         file.doubt(f"{name} writes numbers with a decimal comma")
     if not -32768 <= low < high <= 32767 or bottom == top:
@@ -269,9 +265,8 @@ def read_annotations(path: Path, recording: str) -> Annotations:
         No such file, a damaged or short file, or one without annotations.
     """
     file = open_edf(path, recording)
-    if file.misfit and file.n_records < LEAST_RECORDS * file.promised:
-        raise file.refuse(file.misfit)
-    found = list_annotations(path, recording)
+    file.check_whole()
+    found = _annotations(file)
     if not found.entries:
         raise RecordingError(recording, f"{path.name} holds no annotations", "give the EDF+ file that holds the stages")
     return found
@@ -279,7 +274,10 @@ def read_annotations(path: Path, recording: str) -> Annotations:
 
 def list_annotations(path: Path, recording: str) -> Annotations:
     """Read the annotations of a file, of which there may be none, otherwise as `read_annotations`."""
-    file = open_edf(path, recording)
+    return _annotations(open_edf(path, recording))
+
+
+def _annotations(file: File) -> Annotations:
     _check_plus(file)
     if file.misfit:
         file.doubt(file.misfit)
@@ -295,7 +293,7 @@ def list_annotations(path: Path, recording: str) -> Annotations:
                     _record_onset(found)
                     found[0][2].pop(0)
             except ValueError as error:
-                what = f"annotations of {path.name} are damaged (data record {place}: {error})"
+                what = f"annotations of {file.path.name} are damaged (data record {place}: {error})"
                 if file.plus:
                     raise file.refuse(what) from error
                 file.doubt(f"{what} and left out, as it does not say that it is EDF+")

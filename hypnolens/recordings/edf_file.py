@@ -23,6 +23,12 @@ FETCH_AGAIN = "fetch or export the file again, or leave this recording out (excl
 CORRECT = "correct its header, or leave this recording out (exclude: in a configuration)"
 """Where another copy of the file would be as wrong."""
 
+EDF = b"0       "
+"""With which an EDF file begins."""
+
+LEAST_RECORDS = 0.9
+"""Share of the promised data records that must be there where nobody looks at what is read."""
+
 LONGEST_RECORD_S = 86_400.0
 """A data record holds seconds, not days; where one does, its header lies, and an hour's file is a century long."""
 
@@ -74,7 +80,7 @@ class File:
 
     @property
     def signals(self) -> list[Signal]:
-        """Signals that are no annotations."""
+        """Signals other than annotations."""
         return [signal for signal in self.every if signal.label != ANNOTATIONS]
 
     @property
@@ -99,6 +105,11 @@ class File:
             raise self.refuse(f"{self.path.name} became shorter while it was read")
         return np.frombuffer(content, "<i2").reshape(len(places), n_samples)
 
+    def check_whole(self) -> None:
+        """Refuse a file with far fewer data records than its header promises."""
+        if self.misfit and self.n_records < LEAST_RECORDS * self.promised:
+            raise self.refuse(self.misfit)
+
     def refuse(self, what: str, remedy: str = FETCH_AGAIN) -> RecordingError:
         """The error that names the recording."""
         return RecordingError(self.recording, what, remedy)
@@ -121,7 +132,7 @@ def open_edf(path: Path, recording: str) -> File:
             raise RecordingError(
                 recording, f"{path.name} is {'empty' if size == 0 else 'shorter than an EDF header'}", FETCH_AGAIN
             )
-        file = _header(path, recording, b"0       ", "EDF")
+        file = _header(path, recording, EDF, "EDF")
         if file.record_s == 0 and file.signals:
             raise ValueError("its data records last 0 s")
     except PermissionError as error:
@@ -173,7 +184,7 @@ def _sized(file: File, size: int, sample_bytes: int) -> File:
 def _header(path: Path, recording: str, magic: bytes, kind: str) -> File:
     """What a header says; ValueError for numbers that are none, or that no file can have."""
     with path.open("rb") as stream:
-        # Latin-1 decodes every byte, so that a µ in a unit (outside the standard, yet common) is no damage.
+        # Latin-1 decodes every byte, also a µ in a unit, which is outside the standard and common.
         head, zeros = _blanks(stream.read(256).decode("latin-1"))
         if not head.startswith(magic.decode("latin-1")):
             raise ValueError(f"it does not begin as {kind} does")

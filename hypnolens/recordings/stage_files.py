@@ -8,11 +8,9 @@ import numpy as np
 from hypnolens.errors import RecordingError
 from hypnolens.io.kinds import FILE, kind_of
 from hypnolens.recordings.edf import Annotations, read_annotations
+from hypnolens.recordings.edf_file import EDF
 from hypnolens.recordings.stage_table import TEXTS, read_table
 from hypnolens.recordings.stage_xml import read_xml
-
-EDF = b"0       "
-"""With which an EDF file begins."""
 
 
 def read_stage_file(

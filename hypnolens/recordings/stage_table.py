@@ -43,8 +43,8 @@ def read_table(path: Path, recording: str, codes: str | None) -> np.ndarray | li
     Raises
     ------
     RecordingError
-        No text, other columns, cells that are no times, numbers without a table of codes, and of a stage a line what is
-        no stage.
+        The file is not a text, or has other columns, a time that cannot be read, numbers without a table of codes, or,
+        with a stage a line, a line without one.
     """
     rows = _rows(path, recording)
     names = [cell.lower() for cell in rows[0][1]]

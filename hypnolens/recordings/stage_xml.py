@@ -119,7 +119,7 @@ def _root(path: Path, recording: str) -> Element:
         what = f"{path.name} has a document type or entities ({type(error).__name__}), which Profusion does not write"
         raise RecordingError(recording, what, RIGHT_FILE) from None
     except (ParseError, UnicodeError, ValueError, LookupError) as error:
-        what = f"{path.name} is empty" if size == 0 else f"{path.name} is no readable XML ({error})"
+        what = f"{path.name} is empty" if size == 0 else f"{path.name} is not readable XML ({error})"
         raise RecordingError(recording, what, FETCH_AGAIN) from None
     except OSError as error:
         what = f"{path.name} cannot be read ({error.strerror})"

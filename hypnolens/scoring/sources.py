@@ -15,8 +15,7 @@ import numpy as np
 
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.recordings.edf import Annotations, list_annotations, list_channels, read_place
-from hypnolens.recordings.edf_file import check_bdf
-from hypnolens.recordings.stage_files import EDF
+from hypnolens.recordings.edf_file import EDF, check_bdf
 from hypnolens.recordings.units import microvolts
 from hypnolens.scoring.channels import Choice, choose
 from hypnolens.scoring.files import brainvision_header, further_files

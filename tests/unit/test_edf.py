@@ -130,8 +130,8 @@ def test_what_cannot_be_microvolts_is_refused(tmp_path, field, value, words):
 
 @pytest.mark.parametrize(
     "offset, value, words",
-    [(104, b"abc", "range that is no number"), (104, b"-2,00,5", "range that is no number"),
-     (120, b"1.5", "range that is no number"), (128, b"99999", "impossible range")],
+    [(104, b"abc", "range that is not a number"), (104, b"-2,00,5", "range that is not a number"),
+     (120, b"1.5", "range that is not a number"), (128, b"99999", "impossible range")],
 )  # fmt: skip
 def test_ranges_that_are_no_numbers_are_refused(tmp_path, offset, value, words):
     path, _ = write_pair(tmp_path, "a", "WW")

@@ -37,9 +37,9 @@ NSRR = "<PSGAnnotation><SoftwareVersion>Compumedics</SoftwareVersion></PSGAnnota
         (NSRR, "is not Profusion's XML with stages .it begins with 'PSGAnnotation'.; take the file NAME-profusion.xml"),
         ("<CMPStudyConfig><SleepStages/></CMPStudyConfig>", "is not Profusion's XML with stages"),
         ("", "is empty"),
-        ("<CMPStudyConfig><SleepStages>", "is no readable XML"),
-        ("EDF or whatever", "is no readable XML"),
-        (b"\xff\xfe\x00<", "is no readable XML"),
+        ("<CMPStudyConfig><SleepStages>", "is not readable XML"),
+        ("EDF or whatever", "is not readable XML"),
+        (b"\xff\xfe\x00<", "is not readable XML"),
     ],
 )
 def test_what_is_not_profusion_is_refused(tmp_path, text, words):
