@@ -44,7 +44,7 @@ def check(content: Any, schema: Mapping[str, Any]) -> None:
     if error is None:
         return
     place = ".".join(map(str, error.absolute_path))[:LONGEST]
-    if error.validator == "required":
+    if error.validator in ("required", "dependentRequired"):
         raise ValueError(f"key {place}: {error.message}")
     raise ValueError(f"key {place} is {shown(error.instance)}; {allowed(error.schema)}")
 

@@ -121,7 +121,11 @@ def _compare(case: Case, psg: Path, epochs: Any, said: list[str]) -> str:
     if channel.start != start and not any("date" in line for line in said):
         raise Wrong(f"start {channel.start}, not {start}")
     scale = np.abs(channel.limits).max()
-    np.testing.assert_allclose(channel.signal, values, rtol=1e-5, atol=2e-6 * scale)
+    if len(channel.signal) != len(values):
+        if not any("the header promises" in line for line in said):
+            raise Wrong(f"{len(channel.signal)} samples, not {len(values)}, and not a word of it")
+        values = values[: len(channel.signal)]
+    np.testing.assert_allclose(channel.signal[: len(values)], values, rtol=1e-5, atol=2e-6 * scale)
     n_samples = epochs.signal.shape[1]
     for row, place in zip(epochs.signal, epochs.epoch_index, strict=True):
         first = int((epochs.first_s + 30 * place) * rate + 1e-6)

@@ -147,6 +147,9 @@ def begin():
     elif any(job.rule.resources.get("gpu") for job in workflow.dag.needrun_jobs()):
         say(f"GPU: {gpus.sentence()}", file=sys.stderr)
     stay_alive(Path())
+    # Snakemake 9 limits jobs to a hundred a second, and for that wakes its scheduler a second after each time that it
+    # woke: every finished job adds one more such chain, until the scheduler of a run of thousands of steps fills a core.
+    workflow.scheduler.job_rate_limiter = None
 
 
 def caption_of(figure):
