@@ -125,11 +125,13 @@ def _compare(case: Case, psg: Path, epochs: Any, said: list[str]) -> str:
         if not any("the header promises" in line for line in said):
             raise Wrong(f"{len(channel.signal)} samples, not {len(values)}, and not a word of it")
         values = values[: len(channel.signal)]
+    # Of a file with more data records than promised pyedflib reads a part, which has another median.
+    median = np.median(values if len(values) == len(channel.signal) else channel.signal)
     np.testing.assert_allclose(channel.signal[: len(values)], values, rtol=1e-5, atol=2e-6 * scale)
     n_samples = epochs.signal.shape[1]
     for row, place in zip(epochs.signal, epochs.epoch_index, strict=True):
         first = int((epochs.first_s + 30 * place) * rate + 1e-6)
-        expected = (values - np.median(values))[first : first + n_samples]
+        expected = (values - median)[first : first + n_samples]
         np.testing.assert_allclose(row * epochs.scale_uv, expected, atol=epochs.scale_uv * 0.51 + 2e-6 * scale)
     if case.base.xml:
         found = {30_000 * place: stage for place, stage in enumerate(_codes(case.stages))}
