@@ -44,8 +44,8 @@ def check(content: Any, schema: Mapping[str, Any]) -> None:
     if error is None:
         return
     place = ".".join(map(str, error.absolute_path))[:LONGEST]
-    if error.validator in ("required", "dependentRequired"):
-        raise ValueError(f"key {place}: {error.message}")
+    if error.validator == "required":
+        raise ValueError(f"key {place}: {error.message}" if place else error.message)
     raise ValueError(f"key {place} is {shown(error.instance)}; {allowed(error.schema)}")
 
 

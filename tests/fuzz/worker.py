@@ -132,6 +132,8 @@ def _compare(case: Case, psg: Path, epochs: Any, said: list[str]) -> str:
     for row, place in zip(epochs.signal, epochs.epoch_index, strict=True):
         first = int((epochs.first_s + 30 * place) * rate + 1e-6)
         expected = (values - median)[first : first + n_samples]
+        if len(expected) < n_samples <= len(channel.signal) - first:
+            break
         np.testing.assert_allclose(row * epochs.scale_uv, expected, atol=epochs.scale_uv * 0.51 + 2e-6 * scale)
     if case.base.xml:
         found = {30_000 * place: stage for place, stage in enumerate(_codes(case.stages))}

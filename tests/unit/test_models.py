@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from hypnolens.baselines.classifiers import write_card
 from hypnolens.errors import DamagedError, HypnolensError
 from hypnolens.network import files
 from hypnolens.network.cards import DEMO, RESEARCH, card_of, read_card
@@ -136,6 +137,20 @@ def test_a_card_without_what_scoring_needs_is_refused(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card))
     with pytest.raises(HypnolensError, match="its card has no usual"):
         load_models(tmp_path, ensemble=False)
+
+
+def test_a_card_that_knows_its_epochs_knows_their_filter_and_a_baselines_has_none(tmp_path):
+    saved(tmp_path)
+    path = tmp_path / "model.json"
+    card = {**json.loads(path.read_text()), "sides_sha256": {"train": "0" * 64}}
+    path.write_text(json.dumps(card))
+    assert read_card(path, sealed=False)["highpass_hz"] is None
+    del card["highpass_hz"]
+    path.write_text(json.dumps(card))
+    with pytest.raises(HypnolensError, match=r"damaged \('highpass_hz' is a required property\)"):
+        read_card(path, sealed=False)
+    write_card(path, {"sides_sha256": card["sides_sha256"], "experiment": card["experiment"]})
+    assert "architecture" not in read_card(path, sealed=False)
 
 
 def _without(key):
