@@ -10,7 +10,8 @@ one of them: everything else in the window is held as it is, so that no map can 
 another's gradient.
 """
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -64,16 +65,18 @@ class Decisions:
 
     Attributes
     ----------
-    features
-        Of every epoch, ``(n_epochs, C)``.
     positions
         Rows of each epoch's window, ``(n_epochs, W)``, -1 for none.
     """
 
     def __init__(self, model: SEResNetBiLSTM, epochs: Epochs, *, across_gaps: bool, steps: int = LAYER_STEPS) -> None:
         self.model, self.epochs, self.steps = model.eval(), epochs, steps
-        self.features = features(model, epochs, precision="fp32")
         self.positions = positions_of(model, epochs, across_gaps=across_gaps)
+
+    @cached_property
+    def features(self) -> Tensor:
+        """Of every epoch ``(n_epochs, C)``, when they are first asked for."""
+        return features(self.model, self.epochs, precision="fp32")
 
     @cached_property
     def mean_cell(self) -> Tensor:
@@ -202,6 +205,12 @@ def context(decisions: Decisions, rows: Sequence[int] | np.ndarray, stages: Sequ
     return found.sum(dim=2).float().cpu().numpy()
 
 
+def drawn(recordings: Iterable[str], *, most: int, seed: int) -> set[str]:
+    """Of at most so many recordings of a fold a sample is explained by every method: half of SHHS would take days."""
+    names = sorted(recordings)
+    return set(random.Random(f"explained-{seed}").sample(names, min(most, len(names))))
+
+
 def explain_recording(
     decisions: Decisions, predicted: np.ndarray, *, n_bins: int, sample: int, seed: int
 ) -> RecordingMaps:
@@ -223,15 +232,15 @@ def explain_recording(
     """
     rng, epochs = np.random.default_rng(seed), decisions.epochs
     correct = [np.flatnonzero((epochs.stage == code) & (predicted == code)) for code in range(len(STAGES))]
-    drawn = np.sort(np.concatenate([rng.choice(rows, min(sample, len(rows)), replace=False) for rows in correct]))
+    sampled = np.sort(np.concatenate([rng.choice(rows, min(sample, len(rows)), replace=False) for rows in correct]))
     every = np.arange(len(predicted))
-    rows = {method: every if method in FAST_METHODS else drawn for method in METHODS}
+    rows = {method: every if method in FAST_METHODS else sampled for method in METHODS}
     maps = {
         method: binned(attribute(decisions, of, predicted[of], method=method), n_bins).astype(np.float32)
         for method, of in rows.items()
     }
     whole = context(decisions, every, predicted)
-    return RecordingMaps(epochs.recording, epochs.subject, whole, drawn, rows, maps)
+    return RecordingMaps(epochs.recording, epochs.subject, whole, sampled, rows, maps)
 
 
 def explain(decisions: Decisions, epochs: Epochs, events: pd.DataFrame, prediction: Any) -> Explained:

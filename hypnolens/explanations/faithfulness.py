@@ -16,6 +16,7 @@ from hypnolens.explanations.events import KIND_BANDS_HZ, mask
 from hypnolens.explanations.maps import RecordingMaps, binned
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.network.inference import CHUNK
+from hypnolens.network.model import fused
 from hypnolens.stages import CODE, STAGES
 
 SEGMENTS = 60
@@ -41,11 +42,12 @@ REMOVAL_COLUMNS = (
 def probabilities_of(decisions: Decisions, signal: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Logits and probabilities ``(n, 5)`` of staged epochs ``(n,)`` whose own signal is ``(n, n_samples)``."""
     device, given = decisions.features.device, [decisions.features.new_empty(0, len(STAGES))]
+    fast = fused(decisions.model)
     with torch.no_grad():
         for begin in range(0, len(rows), CHUNK):
             part = slice(begin, begin + CHUNK)
             x = torch.from_numpy(np.ascontiguousarray(signal[part])).to(device).float()
-            features = decisions.model.features(x)
+            features = fast.features(x)
             given.append(decisions.logits(features, torch.as_tensor(rows[part], device=device)))
     logits = torch.cat(given)
     return logits.cpu().numpy(), logits.softmax(dim=1).cpu().numpy()
@@ -79,11 +81,16 @@ def curves(
     fill = phase_randomised(signal, seed=seed)
     rank = np.argsort(np.argsort(-binned(order, SEGMENTS), axis=1, kind="stable"), axis=1)
     segment = np.arange(n_samples) * SEGMENTS // n_samples
-    deletion, insertion = np.empty((n, STEPS + 1)), np.empty((n, STEPS + 1))
-    for step in range(STEPS + 1):
-        chosen = (rank < step * SEGMENTS / STEPS)[:, segment]
-        for found, x in ((deletion, np.where(chosen, fill, signal)), (insertion, np.where(chosen, signal, fill))):
-            found[:, step] = probabilities_of(decisions, x, rows)[1][np.arange(n), stages]
+    chosen = np.stack([(rank < step * SEGMENTS / STEPS)[:, segment] for step in range(STEPS + 1)])
+    rows, stages = np.tile(rows, STEPS + 1), np.tile(stages, STEPS + 1)
+    deletion, insertion = (
+        probabilities_of(decisions, np.where(chosen, put, left).reshape(-1, n_samples), rows)[1][
+            np.arange(len(rows)), stages
+        ]
+        .reshape(STEPS + 1, n)
+        .T
+        for put, left in ((fill, signal), (signal, fill))
+    )
     return deletion, insertion
 
 
@@ -125,6 +132,8 @@ def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) 
         of the epoch that was taken away or put in.
     """
     epochs, rows = decisions.epochs, maps.sample
+    if not len(rows):
+        return pd.DataFrame(columns=list(CURVE_COLUMNS))
     signal, stages = epochs.signal[rows] * np.float32(epochs.scale_uv), epochs.stage[rows].astype(np.int64)
     orders = {method: maps.of(method, rows) for method in maps.maps}
     orders["amplitude"] = envelope(signal, epochs.rate)
@@ -139,7 +148,7 @@ def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) 
                 "epochs": int(own.sum()), "step": np.linspace(0, 1, STEPS + 1),
                 "deletion": deletion[own].mean(axis=0), "insertion": insertion[own].mean(axis=0),
             }))  # fmt: skip
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE_COLUMNS))
+    return pd.concat(frames, ignore_index=True)
 
 
 def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:

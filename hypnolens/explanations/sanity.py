@@ -5,6 +5,7 @@ After Adebayo et al. 2018, "Sanity checks for saliency maps": parameters are dra
 
 import copy
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, to
 SHIFTS_S = (0.04, 0.08, 0.16, 0.32)
 """Shifts in time under which a map should move along, in seconds. At 100 Hz the last is the network's own step, under
 which it does; strided convolutions without a low-pass filter need not give the same for shorter ones (Zhang 2019)."""
+
+COLUMNS = ("recording", "subject", "check", "level", "method", "similarity", "epochs")
 
 
 def randomised(decisions: Decisions, *, across_gaps: bool, seed: int) -> Iterator[tuple[str, Decisions]]:
@@ -109,13 +112,14 @@ def measure_sanity(
         ``parameters`` (drawn anew down to the level), ``labels`` (the level names the experiment) and ``shift`` (by
         the level, in s).
     """
-    epochs, rows = decisions.epochs, maps.sample
+    epochs, rows, found = decisions.epochs, maps.sample, list[dict[str, Any]]()
+    if not len(rows):
+        return pd.DataFrame(columns=list(COLUMNS))
     stages = epochs.stage[rows].astype(np.int64)
     others = [("parameters", *one) for one in randomised(decisions, across_gaps=across_gaps, seed=seed)]
     others += [
         ("labels", name, Decisions(twin, epochs, across_gaps=across_gaps)) for name, twin in label_shuffled.items()
     ]
-    found = []
     for method in FAST_METHODS:
         own = maps.of(method, rows)
 
@@ -131,7 +135,7 @@ def measure_sanity(
             compare(check, level, attribute(other, rows, stages, method=method))
         for shift in SHIFTS_S:
             compare("shift", f"{shift:g}", shifted(decisions, rows, stages, method=method, shift_s=shift))
-    return pd.DataFrame(found, columns=["recording", "subject", "check", "level", "method", "similarity", "epochs"])
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
 def _adapt(model: SEResNetBiLSTM, decisions: Decisions) -> None:

@@ -35,10 +35,10 @@ class Page:
     kind
         Kind of the dataset.
     sample
-        Epochs of each stage of a recording that every method explained.
+        What every method explained: ``sample`` epochs of each stage of a recording, in ``recordings`` of a fold.
     """
 
-    def __init__(self, dataset: str, experiment: str, kind: str, sample: int) -> None:
+    def __init__(self, dataset: str, experiment: str, kind: str, sample: Mapping[str, int]) -> None:
         self.dataset, self.experiment, self.kind, self.sample = dataset, experiment, kind, sample
         self.run = {"dataset": dataset, "experiment": experiment}
         self.reports = Path("reports") / dataset / experiment
@@ -60,11 +60,13 @@ class Page:
     def head(self) -> None:
         """Title and what was done."""
         simulated = " **Simulated nights: the true events are known.**" if self.kind == "simulate" else ""
+        per_stage, recordings = self.sample["sample"], self.sample["recordings"]
         display(Markdown(
             f"# Explanations of {self.dataset}, {self.experiment}\n\n{simulated} The network reached a macro-F1 of "
             f"{self.metrics['macro_f1']:.3f} on {self.metrics['n_subjects']} subjects that it had not seen. Of each "
-            f"stage of each recording up to {self.sample} epochs that it staged as the expert did were explained by "
-            "every method; what is explained is the log-odds of the stage. Intervals: 95 %, over subjects."
+            f"stage of a recording up to {per_stage} epochs that it staged as the expert did were explained by every "
+            f"method, in up to {recordings} recordings of a fold; what is explained is the log-odds of the stage. "
+            "Intervals: 95 %, over subjects."
         ))  # fmt: skip
 
     def reading(self) -> None:

@@ -160,7 +160,8 @@ def measured(chain, tmp_path_factory, request):
         out = {name: str(folder / f"{name}-{fold}") for name in of_fold}
         run_script("attribute", folder, input={**network, "predictions": predictions[fold]},
                    output={"maps": out["maps"]},
-                   params={**chain.scoring, "sample": {"sample": 2, "seed": 0}}, wildcards=wildcards)  # fmt: skip
+                   params={**chain.scoring, "sample": {"sample": 2, "recordings": 1, "seed": 0}},
+                   wildcards=wildcards)  # fmt: skip
         network["maps"] = out["maps"]
         run_script("faithfulness", folder, input=network, output={key: out[key] for key in ("curves", "removal")},
                    params={**chain.scoring, "events": str(events)}, wildcards=wildcards)  # fmt: skip

@@ -10,6 +10,7 @@ from hypnolens.explanations.attributions import (
     Decisions,
     attribute,
     context,
+    drawn,
     explain_recording,
     log_odds,
     to_samples,
@@ -191,6 +192,13 @@ def test_a_recording_is_explained_whole_by_the_fast_methods_and_in_part_by_all()
     # Bins are means of ten samples each, of the stage that was predicted.
     own = attribute(Decisions(_network(), epochs, across_gaps=False), [4], [2], method="grad-cam")
     np.testing.assert_allclose(found.of("grad-cam", np.array([4])), own.reshape(1, 300, 10).mean(axis=2), rtol=1e-2)
+
+
+def test_of_a_large_fold_some_recordings_are_drawn_whatever_their_order():
+    names = [f"R{number:03d}" for number in range(100)]
+    found = drawn(names, most=40, seed=0)
+    assert len(found) == 40 and found == drawn(names[::-1], most=40, seed=0) != drawn(names, most=40, seed=1)
+    assert drawn(names[:3], most=40, seed=0) == set(names[:3])
 
 
 def test_cells_are_put_at_their_centres_and_not_stretched():

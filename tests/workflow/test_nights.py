@@ -55,9 +55,8 @@ def test_a_folder_of_nights_is_a_job_a_night_and_a_bad_one_stops_no_other(pipeli
     _configure(pipeline)
     assert pipeline.planned("score") == {"score_night": 3, "scores": 1, "score": 1}
     run = pipeline.run("score")
-    assert run.returncode == 1 and run.stdout.strip().splitlines()[-1].startswith("bad: bad.edf is not a readable EDF file"), (
-        run.stdout
-    )
+    assert run.returncode == 1
+    assert run.stdout.strip().splitlines()[-1].startswith("bad: bad.edf is not a readable EDF file"), run.stdout
     scores = pipeline.folder / "reports" / "scores"
     assert {path.name for path in scores.iterdir()} >= {"one", "two"}
     summary = json.loads((scores / "one" / "one.json").read_text())

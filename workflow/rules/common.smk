@@ -50,8 +50,9 @@ CAPTIONS = [f"workflow/report/figures/{figure.name}.rst" for figure in FIGURES]
 RELEASED = [
     path for path in [*sorted(HOME.glob("envs/*.yaml")), HOME / "requirements.lock", HOME / "LICENSE"] if path.is_file()
 ]
-# Correctly staged epochs of each stage of a recording that every method explains, and the seed of their draw.
-EXPLAINED = {"sample": 20, "seed": 0}
+# What every method explains: correctly staged epochs of each stage of a recording, recordings of a fold, and the seed of
+# their draw.
+EXPLAINED = {"sample": 20, "recordings": 40, "seed": 0}
 
 
 @contextmanager

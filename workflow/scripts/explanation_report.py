@@ -9,6 +9,6 @@ with logged(snakemake.log[0]):
     wildcards, params = snakemake.wildcards, snakemake.params
     notebook = Path(snakemake.output.notebook)
     given = {"dataset": wildcards.dataset, "experiment": wildcards.experiment}
-    execute(params.page, {**given, "kind": params.kind, "sample": params.sample["sample"]}, notebook)
+    execute(params.page, {**given, "kind": params.kind, "sample": dict(params.sample)}, notebook)
     title = f"hypnolens: explanations of {wildcards.dataset}, {wildcards.experiment}"
     export(notebook, Path(snakemake.output.html), title=title)
