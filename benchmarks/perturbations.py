@@ -2,8 +2,9 @@
 
 Each night is staged as it is and after a perturbation, both from EDF files that are read as any other. Agreement is the
 share of epochs with the same stage, of those that have one both times; where it is below 0.9, at least one warning must
-have come that the unperturbed night did not have. Nights are simulated, and with `--data` also what `NAME-PSG.edf` of a
-folder hold, such as half-hours of real people (DREAMS, pyDYNAM-O; not part of this repository).
+have come that the unperturbed night did not have, or one that names the perturbation, as that of polarity does, which
+no signal tells. Nights are simulated, and with `--data` also what `NAME-PSG.edf` of a folder hold, such as half-hours
+of real people (DREAMS, pyDYNAM-O; not part of this repository).
 
     python benchmarks/perturbations.py --data FOLDER --out benchmarks/results/perturbations.tsv
 """
@@ -118,6 +119,13 @@ PERTURBATIONS: dict[str, Change] = {
 }  # fmt: skip
 
 
+NAMED = {"polarity turned round": "which way round"}
+"""Words of warnings that name what no signal tells, so that the unperturbed night has them too."""
+
+BEGINNING = 40
+"""Letters of a warning that are the same whatever its numbers."""
+
+
 def originals(folder: Path | None) -> Iterator[tuple[str, str, np.ndarray, float]]:
     """Kind and name of each night, its samples in µV, and its rate in Hz."""
     for subject in range(NIGHTS):
@@ -154,7 +162,9 @@ def main() -> int:
                 n = min(before.n_epochs, after.n_epochs)
                 both = before.usable[:n] & after.usable[:n]
                 same = float((before.stage[:n] == after.stage[:n])[both].mean()) if both.any() else np.nan
-                new = [one for one in after.warnings if one.split(";")[0][:40] not in {w[:40] for w in before.warnings}]
+                old = {one[:BEGINNING] for one in before.warnings}
+                names = NAMED.get(what, "no warning")
+                new = [one for one in after.warnings if one[:BEGINNING] not in old or names in one]
                 rows.append({"kind": kind, "night": name, "perturbation": what, "agreement": same,
                              "without_stage": float((~after.usable[:n]).mean()), "warnings": len(new),
                              "first": new[0] if new else ""})  # fmt: skip

@@ -69,6 +69,7 @@ def card_of(
     recordings: Mapping[str, Sequence[str]],
     subjects: int,
     history: Sequence[Mapping[str, float]],
+    kept_when_turned: float,
     made: Mapping[str, str],
 ) -> dict[str, Any]:
     """The card of a trained network, as ``model.json`` holds it; see `files.write_model` for the rest.
@@ -93,6 +94,8 @@ def card_of(
         People of the training side.
     history
         Passes of the training, see `hypnolens.training.fold.train`.
+    kept_when_turned
+        See `hypnolens.network.polarity`.
     made
         Versions and machine, see `hypnolens.pipeline.provenance.record`.
     """
@@ -120,6 +123,7 @@ def card_of(
         "sampling_rate_hz": rate,
         "highpass_hz": highpass_hz,
         "usual": dict(usual),
+        "kept_when_turned": kept_when_turned,
         "recordings": dict(recordings),
         "made": dict(made),
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.signal import welch
+from scipy.signal import periodogram, welch
 
 from hypnolens.bands import BANDS_HZ, SEGMENT_S
 from hypnolens.recordings.epochs import Epochs
@@ -22,10 +22,24 @@ CARDS_BEFORE_HZ = {**BANDS_HZ, "alpha": (8.0, 12.0), "sigma": (12.0, 16.0)}
 FAR = 3.0
 """Standard deviations between recordings from which a night lies outside."""
 
-SPREAD = {"amplitude": 0.1, "delta": 0.1, "theta": 0.13, "alpha": 0.25, "sigma": 0.25, "beta": 0.25}
+SLOW_HZ, FLOOR_HZ = ((0.2, 0.4), (0.6, 1.2)), ((20.0, 30.0), (0.5, 30.0))
+"""Two ratios of power density that tell what was done to a signal: of below a recorder's high-pass filter to above it;
+and, in the quietest epochs, of what noise adds and a low-pass filter takes to all. In three simulated nights the first
+is 0.34, and 0.01 after a high-pass of 0.5 Hz (zero-phase, second order). The second is 0.009 to 0.023 in these and in
+five real half-hours, with 5 µV of white noise 0.02 to 0.11, and 0.001 and less after a low-pass of 15 Hz."""
+
+NOTHING = -3.0
+"""Least of these ratios (log10): of what a filter has taken rounding is left, which is another in each night."""
+
+QUIETEST = 10
+"""Percentile of epochs that are called the quietest."""
+
+SPREAD = {"amplitude": 0.1, "delta": 0.1, "theta": 0.13, "alpha": 0.25, "sigma": 0.25, "beta": 0.25, "slow": 0.2,
+          "floor": 0.13}  # fmt: skip
 """Standard deviations (log10) between nights that are expected before any was seen. Those of the bands above delta are
 of nights and people of Sleep-EDF, relative to delta (``data/sleepedf_statistics.json``: 0.13, 0.24, 0.25); simulated
-nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and falls far in bad nights."""
+nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and falls far in bad nights. Five real half-
+hours have 0.16 in the floor; their slow ratio is more of the recorder than of the person."""
 
 WEIGHT = 10
 """Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of six simulated nights,
@@ -45,7 +59,7 @@ def training_range_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
     -------
     dict
         ``recordings``: how many were looked at; ``channels``, ``rate_hz`` and ``bands_hz``; and for ``amplitude`` and
-        each of `BANDS_HZ` the ``mean``, ``sd``, ``low`` and ``high`` over recordings of what `night_levels` gives.
+        other level of `night_levels` its ``mean``, ``sd``, ``low`` and ``high`` over recordings.
     """
     places = np.unique(np.linspace(0, len(recordings) - 1, MOST_RECORDINGS).round().astype(int))
     samples = [sample for place in places if _alive(sample := _sample(recordings[place]))]
@@ -67,7 +81,7 @@ def training_range_of(recordings: Sequence[Epochs]) -> dict[str, Any]:
 def night_levels(
     signal: np.ndarray, rate: float, bands_hz: Mapping[str, Sequence[float]] = BANDS_HZ
 ) -> dict[str, float]:
-    """Medians over the epochs of a night, flat ones left out.
+    """What a night is like, of all epochs but flat ones.
 
     Parameters
     ----------
@@ -81,8 +95,9 @@ def night_levels(
     Returns
     -------
     dict
-        ``amplitude``: log10 of the standard deviation in µV; and the log10 of each band's share of the power of all
-        bands. Bands that the rate cannot hold are left out.
+        ``amplitude``: log10 of the standard deviation in µV, and the log10 of each band's share of the power of all
+        bands, medians over epochs; ``slow`` and ``floor``: log10 of the ratios of `SLOW_HZ` and `FLOOR_HZ`. What the
+        rate cannot hold is left out.
     """
     spread = signal.std(axis=1)
     alive = spread >= FLAT_UV
@@ -95,7 +110,19 @@ def night_levels(
     # Above zero, as the bands of a card may hold no frequency.
     total = np.maximum(np.sum(list(power.values()), axis=0), np.finfo(float).tiny)
     shares = {name: float(np.median(np.log10(np.maximum(own / total, 1e-9)))) for name, own in power.items()}
-    return {"amplitude": float(np.median(np.log10(spread[alive]))), **shares}
+    levels = {"amplitude": float(np.median(np.log10(spread[alive]))), **shares}
+    below, above = (_density(*periodogram(signal[alive], fs=rate, window="hann", axis=1), band) for band in SLOW_HZ)
+    levels["slow"] = max(float(np.median(below - above)), NOTHING)
+    if FLOOR_HZ[0][1] <= rate / 2:
+        fast, all_of_it = (_density(frequency, density, band) for band in FLOOR_HZ)
+        levels["floor"] = max(float(np.percentile(fast, QUIETEST) - np.median(all_of_it)), NOTHING)
+    return levels
+
+
+def _density(frequency: np.ndarray, density: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
+    """log10 of each epoch's mean density in a band, ``(n_epochs,)``."""
+    inside = (frequency >= band_hz[0]) & (frequency < band_hz[1])
+    return np.log10(np.maximum(density[:, inside].mean(axis=1), np.finfo(float).tiny))
 
 
 def out_of_range(
@@ -130,8 +157,9 @@ def out_of_range(
     n = max(usual["recordings"], 1)
     rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
     bands_hz = usual.get("bands_hz", CARDS_BEFORE_HZ)
+    highest = {**{name: limits[1] for name, limits in bands_hz.items()}, "floor": FLOOR_HZ[0][1]}
     for name, value in night_levels(signal[rows], rate, bands_hz).items():
-        if name not in usual or name not in SPREAD or (name != "amplitude" and bands_hz[name][1] > file_rate / 2):
+        if name not in usual or name not in SPREAD or highest.get(name, 0.0) > file_rate / 2:
             continue
         its = usual[name]
         # Of one more night, given the mean of n and what is believed of the spread.
@@ -148,11 +176,25 @@ def _plain(channel: str) -> str:
 
 
 def _sentence(name: str, band_hz: Sequence[float] | None, value: float, low: float, high: float) -> str:
-    if band_hz is None:
+    if name == "amplitude":
         return f"median amplitude {value:.3g} µV; nights of the training had {low:.3g} to {high:.3g} µV"
-    band = f"{name} ({band_hz[0]:g} to {band_hz[1]:g} Hz)"
+    if name == "slow":
+        return (
+            f"{_span(*SLOW_HZ)} is {value:.2g}; nights of the training had {low:.2g} to {high:.2g}: another high-pass "
+            "filter, or slow artefacts"
+        )
+    if name == "floor":
+        return (
+            f"in its quietest epochs {_span(*FLOOR_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
+            f"{high:.2g}: {'noise' if value > high else 'another low-pass filter'}"
+        )
+    band = f"{name} ({band_hz[0]:g} to {band_hz[1]:g} Hz)" if band_hz else name
     shares = f"nights of the training had {100 * low:.2g} to {100 * high:.2g} %"
     return f"{100 * value:.2g} % of the power are in {band}; {shares}"
+
+
+def _span(one: tuple[float, float], other: tuple[float, float]) -> str:
+    return f"the ratio of density from {one[0]:g} to {one[1]:g} Hz to that from {other[0]:g} to {other[1]:g} Hz"
 
 
 def _sample(epochs: Epochs) -> np.ndarray:

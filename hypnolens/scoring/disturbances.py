@@ -9,16 +9,17 @@ from scipy.signal import butter, sosfiltfilt, welch
 
 from hypnolens.stages import EPOCH_S
 
-BEATS_HZ = (8.0, 25.0)
+BEATS_HZ = (18.0, 40.0)
 """Band of a QRS complex that is above most of an EEG's power."""
 
 BEAT_S = (0.45, 1.5)
 """Times from beat to beat: 40 to 133 a minute."""
 
-MOST_BEATS = 0.38
+MOST_BEATS = 0.15
 """Autocorrelation of the band's envelope at the time from beat to beat, above that at other times; the median of
-stretches of five minutes. It was 0.04 to 0.05 in three simulated nights and 0.05 to 0.30 in five real half-hours; with
-an ECG of 60 µV added, 0.40 to 0.64. One of 20 µV is not found (0.07 to 0.25)."""
+stretches of five minutes. It was 0.02 in three simulated nights and 0.03 to 0.07 in four of five real half-hours (0.54
+in the fifth, in which something does beat); with an ECG of 60 µV added, 0.39 to 0.74. One of 20 µV gave 0.06 to 0.28:
+it is not found where there is much fast activity."""
 
 TOGETHER = 10
 """Epochs whose autocorrelations are averaged."""
@@ -63,7 +64,7 @@ def heartbeats(epochs: np.ndarray, rate: float) -> tuple[float, float]:
         return 0.0, 0.0
     high = min(BEATS_HZ[1], 0.45 * rate)
     band = sosfiltfilt(butter(2, (BEATS_HZ[0], high), "band", fs=rate, output="sos"), epochs, axis=1)
-    envelope = uniform_filter1d(np.abs(band), int(0.04 * rate) | 1, axis=1)
+    envelope = uniform_filter1d(np.abs(band), int(0.02 * rate) | 1, axis=1)
     # A movement is no beat, however strong.
     envelope = np.minimum(envelope, 6 * np.median(envelope, axis=1, keepdims=True) + 1e-9)
     envelope -= envelope.mean(axis=1, keepdims=True)

@@ -12,6 +12,7 @@ from hypnolens.explanations.maps import LAYER_IG, binned
 from hypnolens.network.files import Scorer
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import fused
+from hypnolens.network.polarity import doubt
 from hypnolens.network.training_range import out_of_range
 from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.epochs import Epochs
@@ -95,6 +96,8 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     for channel, raw, good in zip(night.channels, night.signals, usable_by_channel, strict=True):
         if good.any():
             doubts += [f"{channel}: {sentence}" for sentence in disturbances(raw[places][good], night.rate)]
+    if said := doubt(min(float(scorer.card.get("kept_when_turned", 1.0)) for scorer in scorers)):
+        doubts.append(said)
     return Scored(
         night=night,
         rate=rate,

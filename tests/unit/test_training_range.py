@@ -1,5 +1,7 @@
 """In what a night departs from those that a network was trained on."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfiltfilt
@@ -80,6 +82,12 @@ def _noisy(night):
     return night + np.random.default_rng(0).normal(0, 2 * np.median(night.std(axis=1)), night.shape)
 
 
+def _filtered(band, hz):
+    """As a recorder does it, to the whole night."""
+    sos = butter(2, hz, band, fs=100, output="sos")
+    return lambda night: sosfiltfilt(sos, night.ravel()).reshape(night.shape)
+
+
 CHANGES = {
     "as it is": (lambda night: night, None),
     "three times": (lambda night: 3 * night, "median amplitude"),
@@ -87,6 +95,10 @@ CHANGES = {
     "low-passed": (lambda night: sosfiltfilt(butter(4, 12, fs=100, output="sos"), night, axis=1), "beta"),
     "high-passed": (lambda night: sosfiltfilt(butter(4, 4, "high", fs=100, output="sos"), night, axis=1), "delta"),
     "drowned in white noise": (_noisy, "beta"),
+    "with 10 µV of noise": (lambda night: night + np.random.default_rng(0).normal(0, 10, night.shape), ": noise$"),
+    "after a low-pass of 15 Hz": (_filtered("lowpass", 15), "another low-pass filter"),
+    "after a high-pass of 0.5 Hz": (_filtered("highpass", 0.5), "another high-pass filter"),
+    "with breathing": (lambda night: night + 30 * np.sin(0.5 * np.pi * np.arange(3000) / 100), "or slow artefacts"),
 }
 
 
@@ -96,7 +108,7 @@ def test_nights_of_other_people_pass_until_they_are_changed(nights, change):
     change, words = CHANGES[change]
     for night in others:
         found = out_of_range(change(night), 100.0, file_rate=100.0, channel="EEG", usual=usual)
-        assert any(words in sentence for sentence in found) if words else found == []
+        assert any(re.search(words, sentence) for sentence in found) if words else found == []
 
 
 def test_case_separators_and_the_word_eeg_make_no_other_channel():

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hypnolens.network.cards import card_of
 from hypnolens.network.files import write_model
+from hypnolens.network.polarity import kept_when_turned
 from hypnolens.network.training_range import training_range_of
 from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.progress import write_progress
@@ -38,5 +39,8 @@ with logged(snakemake.log[0]):
         highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin,
         subjects=len({epochs.subject for epochs in raw[0]}),
         usual=training_range_of(raw[0]), history=history, made=record(),
+        kept_when_turned=kept_when_turned(
+            model, sides[1], across_gaps=experiment["across_gaps"], precision=experiment["precision"]
+        ),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
