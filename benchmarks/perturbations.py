@@ -136,8 +136,8 @@ def originals(folder: Path | None) -> Iterator[tuple[str, str, np.ndarray, float
         yield "real", path.stem.removesuffix("-PSG"), night.signals[0].astype(np.float64), night.rate
 
 
-def staged(folder: Path, x: np.ndarray, rate: float) -> Scored:
-    """A signal as a file gives it."""
+def write(folder: Path, x: np.ndarray, rate: float) -> Path:
+    """Write a signal as an EDF file."""
     path = folder / "night.edf"
     reach = max(float(np.abs(x).max()), 1.0)
     top = float(f"{1.001 * reach:.6g}")
@@ -145,7 +145,13 @@ def staged(folder: Path, x: np.ndarray, rate: float) -> Scored:
     signal = edfio.EdfSignal(x[:n], rate, label=CHANNEL, physical_dimension="uV", physical_range=(-top, top))
     start = datetime(2020, 4, 24, 22)
     edfio.Edf([signal], starttime=start.time(), recording=edfio.Recording(startdate=start.date())).write(path)
-    return stage_night(read_night(path), load_models(None, ensemble=False), precision="fp32", below=0.5)
+    return path
+
+
+def staged(folder: Path, x: np.ndarray, rate: float) -> Scored:
+    """A signal staged as a file gives it."""
+    night = read_night(write(folder, x, rate))
+    return stage_night(night, load_models(None, ensemble=False), precision="fp32", below=0.5)
 
 
 def main() -> int:
