@@ -116,6 +116,10 @@ def choose(
         None, or more than one, fits.
     """
     labels = [one_line(label) for label in labels]
+    if not labels:
+        raise RecordingError(
+            recording, "the file holds no signal", "give the file with the EEG; this one has stages alone"
+        )
     if wanted:
         chosen = [_named(labels, one_line(name), recording) for name in wanted]
         if twice := [

@@ -27,9 +27,14 @@ TOGETHER = 10
 BREATHS_HZ = (0.12, 0.6)
 """Breathing and its neighbourhood."""
 
-MOST_BREATHS = 50.0
-"""Largest over median power in that band. It was 2 in three simulated nights and 1 to 31 in five real half-hours; with
-30 µV of breathing added, 67 and more."""
+BELOW, ABOVE = (0.5, 0.8), (1.25, 2.0)
+"""Neighbours of a frequency, as multiples of it: beside breathing there is less on both sides, at the edge of a filter
+only on one."""
+
+MOST_BREATHS = 12.0
+"""Largest ratio of the power at a frequency to that of its neighbours. It was 1 to 2 in three simulated nights and 1 to
+6 in five real half-hours, also after a recorder's high-pass; with 30 µV of breathing added, 39 and more, and 21 and
+more where its rate varied."""
 
 
 def disturbances(epochs: np.ndarray, rate: float) -> list[str]:
@@ -79,11 +84,16 @@ def heartbeats(epochs: np.ndarray, rate: float) -> tuple[float, float]:
 
 
 def breaths(epochs: np.ndarray, rate: float) -> tuple[float, float]:
-    """By how much one slow frequency stands out, and which; nothing of less than two minutes."""
+    """By how much one slow frequency stands out from its neighbours, and which; nothing of less than two minutes."""
     n_samples = int(4 * EPOCH_S * rate)
     if epochs.size < n_samples:
         return 0.0, 0.0
     frequency, power = welch(epochs.ravel() - np.median(epochs), fs=rate, nperseg=n_samples)
-    band = (frequency >= BREATHS_HZ[0]) & (frequency <= BREATHS_HZ[1])
-    strongest = power[band].argmax()
-    return float(power[band][strongest] / max(np.median(power[band]), 1e-12)), float(frequency[band][strongest])
+    band = np.flatnonzero((frequency >= BREATHS_HZ[0]) & (frequency <= BREATHS_HZ[1]))
+    beside = [
+        max(np.median(power[(frequency >= low * hz) & (frequency <= high * hz)]) for low, high in (BELOW, ABOVE))
+        for hz in frequency[band]
+    ]
+    strength = power[band] / np.maximum(beside, 1e-12)
+    strongest = strength.argmax()
+    return float(strength[strongest]), float(frequency[band][strongest])

@@ -62,7 +62,8 @@ def read_night(
     """
     name = night_name(path)
     if kind_of(path) != FILE:
-        raise RecordingError(name, f"there is no file {path}{instead(path)}", "correct the path")
+        remedy = f"give its recordings, such as {path}/*.edf" if path.is_dir() else "correct the path"
+        raise RecordingError(name, f"there is no file {path}{instead(path)}", remedy)
     beside = companion(path, names_in(path.parent)) if hypnogram is None else None
     with unchanged(name) as sha256_of:
         sha256_of(*(file for file in (hypnogram, beside) if file))

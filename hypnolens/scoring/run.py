@@ -1,8 +1,10 @@
 """One night from file to files, and many nights side by side."""
 
+import logging
 import os
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,7 +143,8 @@ def available_cores() -> int:
 def _tried(path: Path, out: Path, options: ScoringOptions, threads: int) -> dict[str, Any] | HypnolensError:
     """Summary of a night, or what it ended with, whatever that is: the other nights are no worse for it."""
     try:
-        return score_file(path, out, options, threads=threads)
+        with _told_once():
+            return score_file(path, out, options, threads=threads)
     except HypnolensError as error:
         return error
     except MemoryError:
@@ -150,6 +153,18 @@ def _tried(path: Path, out: Path, options: ScoringOptions, threads: int) -> dict
         where = traceback.extract_tb(error.__traceback__)[-1]
         what = f"unexpected {type(error).__name__} ({quoted(str(error))}, {Path(where.filename).name}:{where.lineno})"
         return RecordingError(night_name(path), what, "this is a fault of hypnolens: please report this line")
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """What is odd about a file stands in the summary; the log would say it again at each look at the file."""
+    log = logging.getLogger("hypnolens.recordings")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _given_up(path: Path, killed: Killed) -> RecordingError:

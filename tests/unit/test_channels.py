@@ -98,7 +98,7 @@ def test_any_channel_may_be_named():
         (["C4-M1", "C3-M2"], ["C4-M1", "EEG C4-A1"], r"named twice"),
         (["EOG", "ECG"], [], r"no EEG channel found; the file has 'EOG', 'ECG'; name one with --channel"),
         (["EEG 1", "EEG 2"], [], r"several EEG channels, none of which is known alone \('EEG 1', 'EEG 2'\)"),
-        ([], [], r"no EEG channel found; the file has no channel"),
+        ([], [], r"holds no signal; give the file with the EEG"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_there_is(labels, wanted, words):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.signal import butter, sosfiltfilt
 
-from hypnolens.scoring.disturbances import MOST_BEATS, breaths, disturbances, heartbeats
+from hypnolens.scoring.disturbances import MOST_BEATS, MOST_BREATHS, breaths, disturbances, heartbeats
 from tests.conftest import pink
 
 N = 20
@@ -31,9 +32,16 @@ def test_breathing_is_seen(hz):
     eeg = pink(N, uv=20.0)
     t = np.arange(len(eeg)) / 100
     strength, found = breaths((eeg + 30 * np.sin(2 * np.pi * hz * t)).reshape(N, -1), 100)
-    assert strength > 50 and found == pytest.approx(hz, abs=0.01)
-    assert breaths(eeg.reshape(N, -1), 100)[0] < 50
+    assert strength > MOST_BREATHS and found == pytest.approx(hz, abs=0.01)
+    assert breaths(eeg.reshape(N, -1), 100)[0] < MOST_BREATHS
     assert breaths(eeg.reshape(N, -1)[:3], 100) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("hz", [0.3, 0.5, 1.0])
+def test_the_edge_of_a_filter_is_no_breathing(hz):
+    drift = np.cumsum(np.random.default_rng(0).normal(0, 1, 30 * N * 100))
+    filtered = sosfiltfilt(butter(2, hz, "highpass", fs=100, output="sos"), pink(N, uv=20.0) + drift)
+    assert breaths(filtered.reshape(N, -1), 100)[0] < MOST_BREATHS
 
 
 def test_rates_too_low_for_a_beat_are_left():
