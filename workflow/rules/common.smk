@@ -1,6 +1,7 @@
 # Enters: the configuration and the names of files. Leaves: what rules ask for with `input:` and `params:`.
 # Why: thin adapters of hypnolens/plan.py, which knows the answers and can be tested without Snakemake; no rules.
 import atexit
+import inspect
 import math
 import os
 import shlex
@@ -79,6 +80,10 @@ wildcard_constraints:
     fold="[0-9]{1,9}",
 
 
+# Given once, as Snakemake asks for it ten times a job.
+OF_WILDCARDS = inspect.signature(lambda wildcards: None)
+
+
 def code_version(script, *more):
     """Content hash of a script and of all of hypnolens that it runs, and of more modules or files."""
     return provenance.code_version(HOME, script, *more)
@@ -91,7 +96,7 @@ def ask(method):
         with one_line():
             return plan.ask(method, dict(wildcards.items()))
 
-    answer.method = method
+    answer.method, answer.__signature__ = method, OF_WILDCARDS
     return answer
 
 
@@ -102,7 +107,7 @@ def each(pattern, **over):
         with one_line():
             return plan.files_of(pattern, dict(wildcards.items()), over)
 
-    files.over = over
+    files.over, files.__signature__ = over, OF_WILDCARDS
     return files
 
 
@@ -123,6 +128,7 @@ def key_of(rule):
             done.add(path)
         return str(path)
 
+    key.__signature__ = OF_WILDCARDS
     return key
 
 
