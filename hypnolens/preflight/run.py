@@ -37,6 +37,8 @@ def read_configuration(paths: Sequence[Path]) -> dict[str, Any]:
     ConfigurationError
         A file cannot be read.
     """
+    from snakemake.utils import update_config  # takes a second
+
     merged: dict[str, Any] = {}
     for path in [HOME / "config" / "config.yaml", *paths]:
         try:
@@ -45,7 +47,7 @@ def read_configuration(paths: Sequence[Path]) -> dict[str, Any]:
             raise ConfigurationError(f"{path}: no configuration that can be read ({error})") from error
         if not isinstance(found, dict):
             raise ConfigurationError(f"{path}: a configuration is a mapping of keys, see config/README.md")
-        merged = _over(merged, found)
+        update_config(merged, found)
     return merged
 
 
@@ -87,15 +89,6 @@ def preflight(
         *_trainings(wanted, speeds),
         _line("time", _time(plan, wanted, speeds, cores)),
     ], enough
-
-
-def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of one mapping over those of another, at all depths."""
-    merged = dict(base)
-    for key, value in more.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _over(merged[key], value) if both else value
-    return merged
 
 
 def _line(head: str, words: str) -> str:
