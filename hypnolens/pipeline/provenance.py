@@ -1,9 +1,9 @@
 """What made a result: a hash of the code that a step runs, and a record of versions, commit and machine."""
 
-import ast
 import io
 import os
 import platform
+import re
 import subprocess
 import sys
 import tokenize
@@ -18,6 +18,9 @@ from hypnolens.io.checksums import sha256_of_parts
 # None can change a result: an edit to them must not retrain forty folds. Training gives `progress` numbers and takes
 # nothing back, so what it writes and what a person is told of it can stand in one module.
 WITHOUT_EFFECT = {"hypnolens", "hypnolens.errors", "hypnolens.pipeline.logs", "hypnolens.pipeline.progress"}
+
+_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+(hypnolens[\w.]*)(?:[ \t]+import[ \t]+(?:\(([^)]*)\)|(.*)))?", re.M)
+_NAME = re.compile(r"(?:^|,)\s*(\w+)")
 
 
 def code_version(root: Path, script: str, *more: str) -> str:
@@ -86,6 +89,7 @@ def _follow(root: Path, module: str, found: set[Path]) -> None:
         _follow(root, imported, found)
 
 
+@cache
 def _source(root: Path, module: str) -> Path | None:
     base = root.joinpath(*module.split("."))
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
@@ -124,14 +128,15 @@ def _effective(path: Path) -> bytes:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Names of the hypnolens modules that a file imports (`from hypnolens.a import b` may name a module b)."""
+    """Names of the hypnolens modules that a file imports (`from hypnolens.a import b` may name a module b).
+
+    By pattern, as syntax trees of all files would take a second of each start; a test compares both.
+    """
     names = []
-    for node in ast.walk(ast.parse(_bytes(path))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] == "hypnolens")
+    for module, several, one in _IMPORT.findall(_bytes(path).decode("utf-8")):
+        imported = _NAME.findall(several or one)
+        names += [module, *(f"{module}.{name}" for name in imported)]
+    return tuple(names)
 
 
 def _commit() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hypnolens.pipeline import provenance
 from hypnolens.pipeline.logs import NEVER, NO_WORD, failures, logged, logger
 from hypnolens.pipeline.provenance import code_version, record
 from tests.conftest import ROOT
@@ -109,6 +110,19 @@ def _project(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     return tmp_path
+
+
+@pytest.mark.parametrize("folder", ["hypnolens", "workflow/scripts"])
+def test_imports_are_those_of_the_syntax_tree(folder):
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        there = {name for name in names if name.split(".")[0] == "hypnolens" and provenance._source(ROOT, name)}
+        assert {name for name in provenance._imports(path) if provenance._source(ROOT, name)} == there, path
 
 
 @pytest.mark.parametrize(
