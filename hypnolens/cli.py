@@ -17,7 +17,7 @@ from hypnolens.pipeline.progress import progress_lines, read_runs
 from hypnolens.recordings.vocabulary import CODES
 from hypnolens.scoring.folder import alone_in
 from hypnolens.scoring.names import STAGES_ONLY
-from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, check_names, score_files
+from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, score_files, unnamed
 from hypnolens.terminal import heard, say
 
 EXAMPLES = """\
@@ -157,8 +157,10 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     summaries: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     try:
-        check_names(nights)
-        jobs = min(given.jobs or available_cores(), len(nights))
+        twice = unnamed(nights)
+        failed += [{"file": str(path), "error": str(error)} for path, error in twice.items()]
+        nights = [path for path in nights if path not in twice]
+        jobs = min(given.jobs or available_cores(), len(nights)) or 1
         bar = tqdm(total=len(nights), unit="night", disable=None if not given.quiet else True)
         with alone_in(given.out), bar:
             for path, result in score_files(nights, given.out, options, jobs=jobs):

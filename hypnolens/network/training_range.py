@@ -111,7 +111,8 @@ def night_levels(
     total = np.maximum(np.sum(list(power.values()), axis=0), np.finfo(float).tiny)
     shares = {name: float(np.median(np.log10(np.maximum(own / total, 1e-9)))) for name, own in power.items()}
     levels = {"amplitude": float(np.median(np.log10(spread[alive]))), **shares}
-    below, above = (_density(*periodogram(signal[alive], fs=rate, window="hann", axis=1), band) for band in SLOW_HZ)
+    fine, slow = periodogram(signal[alive], fs=rate, window="hann", axis=1)
+    below, above = (_density(fine, slow, band) for band in SLOW_HZ)
     levels["slow"] = max(float(np.median(below - above)), NOTHING)
     if FLOOR_HZ[0][1] <= rate / 2:
         fast, all_of_it = (_density(frequency, density, band) for band in FLOOR_HZ)

@@ -17,6 +17,7 @@ from hypnolens.plan import SIGNAL_KEYS
 from hypnolens.recordings.edf import list_channels, list_rates
 from hypnolens.recordings.extraction import extract
 from hypnolens.recordings.stage_files import texts_of
+from hypnolens.recordings.vocabulary import OFTEN, looks_like_stage, stage_of
 from hypnolens.scoring.channels import ORDER, is_eeg, parse
 from hypnolens.stages import STAGES
 
@@ -42,6 +43,8 @@ class Found(NamedTuple):
         Epochs that would be kept of each stage; `None` where it would be refused.
     why_not
         Why it would be refused, in one line.
+    odd
+        Flags and doubts of its epochs.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Found(NamedTuple):
     hours: float
     epochs: tuple[int, ...] | None
     why_not: str
+    odd: tuple[str, ...] = ()
 
 
 def look(folder: Path, tell: Callable[[str], object] = lambda _: None) -> tuple[list[str], bool]:
@@ -82,12 +86,14 @@ def look(folder: Path, tell: Callable[[str], object] = lambda _: None) -> tuple[
     for one in recordings:
         tell(one.name)
         found.append(_read(one, options))
-        texts.update(_texts(one))
+        counts = Counter(_texts(one))
+        texts.update({text: n for text, n in counts.items() if n >= OFTEN or _is_stage(text)})
     good = [one for one in found if one.epochs]
     bad = [one for one in found if not one.epochs]
     return [
         f"{len(found)} recordings of {len({one.subject for one in found})} subjects in {folder}",
         *_table(good),
+        *(f"{one.name}: {odd}" for one in good for odd in one.odd),
         *(f"would be refused: {one.why_not}" for one in bad),
         f"EEG channels (in so many recordings): {_counted(labels) or 'none'}",
         f"texts of hypnograms (so many annotations): {_counted(texts) or 'none'}",
@@ -127,7 +133,7 @@ def _read(one: Recording, options: dict[str, Any]) -> Found:
     except HypnolensError as error:
         return Found(one.name, one.subject, (), 0.0, None, str(error))
     counts = tuple(int((epochs.stage == code).sum()) for code in range(len(STAGES)))
-    return Found(one.name, one.subject, eeg, seconds / 3600, counts, "")
+    return Found(one.name, one.subject, eeg, seconds / 3600, counts, "", (*epochs.doubts, *epochs.flags))
 
 
 def _texts(one: Recording) -> list[str]:
@@ -136,6 +142,10 @@ def _texts(one: Recording) -> list[str]:
         return texts_of(one.hypnogram, one.name) if one.hypnogram else []
     except RecordingError:
         return []
+
+
+def _is_stage(text: str) -> bool:
+    return stage_of(text) is not None or looks_like_stage(text)
 
 
 def _table(good: Sequence[Found]) -> Iterator[str]:

@@ -208,6 +208,9 @@ def _channel(file: File, place: int, *, any_unit: bool = False) -> Channel:
         file.doubt(f"{name} was paused {len(pauses)} times, {long}; no epoch that a pause touches is used")
     if known is None and not any_unit:
         _check_unit(file, signal, rate, label, unit)
+    elif not any_unit and (wrong := _wrong_by(file, signal, rate, label, unit)) != 1.0:
+        signal *= wrong
+        ends = [end * wrong for end in ends]
     elif unit not in MICROVOLTS and LOST_MICRO.fullmatch(unit):
         file.doubt(f"channel {label!r} of {name} writes its unit as {unit!r}, which is taken for µV")
     return Channel(
@@ -248,6 +251,17 @@ def _check_unit(file: File, signal: np.ndarray, rate: float, label: str, unit: s
         what = f"channel {label!r} is in {unit!r}, which is no voltage"
         raise file.refuse(what, f"correct the header of {file.path.name} to one of {', '.join(MICROVOLTS)}")
     file.doubt(f"channel {label!r} of {file.path.name} has no unit; by its amplitude it is in µV")
+
+
+def _wrong_by(file: File, signal: np.ndarray, rate: float, label: str, unit: str) -> float:
+    """By what a channel is to be multiplied whose unit is wrong by a factor of a thousand, as scoring does it."""
+    try:
+        factor, said = unit_factor(signal, rate, unit, label, file.recording)
+    except RecordingError:  # dead, or of an amplitude that no unit explains: flags of its epochs say so
+        return 1.0
+    if factor != 1.0:
+        file.doubt(said)
+    return factor
 
 
 def _rate(n_samples: int, record_s: float) -> float:
@@ -329,10 +343,10 @@ def parse_annotations(record: bytes) -> list[tuple[float, float | None, list[str
         if not texts.endswith(b"\x14"):
             raise ValueError(f"the text at {match[1][:20].decode()} s has no end")
         try:
-            words = texts[:-1].decode("utf-8").split("\x14")
-        except UnicodeDecodeError:
-            raise ValueError(f"the text at {match[1][:20].decode()} s is not UTF-8") from None
-        found.append((float(match[1]), float(match[2]) if match[2] else None, words))
+            words = texts[:-1].decode("utf-8")
+        except UnicodeDecodeError:  # as many programs write it; no stage has such letters
+            words = texts[:-1].decode("latin-1")
+        found.append((float(match[1]), float(match[2]) if match[2] else None, words.split("\x14")))
     return found
 
 

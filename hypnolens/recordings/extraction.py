@@ -100,7 +100,12 @@ def extract(
                 recording, f"{psg.name} is shorter than one epoch of {EPOCH_S} s", "leave it out with exclude:"
             )
         stages, first_s, flags, doubts, _ = read_stages(
-            hypnogram, start=found.start, duration_s=duration_s, recording=recording, codes=stage_codes
+            hypnogram,
+            start=found.start,
+            duration_s=duration_s,
+            recording=recording,
+            codes=stage_codes,
+            pauses=found.pauses,
         )
         paths = {"psg": psg, "hypnogram": hypnogram}
         other = [file for file, published in sha1.items() if digest_of_file(paths[file], "sha1") != published]

@@ -11,11 +11,21 @@ import numpy as np
 from hypnolens.errors import RecordingError, quoted
 from hypnolens.recordings.edf import Annotations
 from hypnolens.recordings.stage_files import read_stage_file
-from hypnolens.recordings.vocabulary import STANDARD, lights_in, stage_of, unread
+from hypnolens.recordings.vocabulary import STANDARD, lights_in, looks_like_stage, stage_of, unread
 from hypnolens.stages import CODE, EPOCH_S, UNSCORED
 
 TOLERANCE_S = 1e-3
 """Times are decimal fractions in the files and binary ones here: within a millisecond they are the same."""
+
+ROUNDED_S = 0.01
+"""By how much bouts may miss the grid of epochs, as programs round times to hundredths of a second or to samples."""
+
+LEAST_MARKS = 2
+"""Different stages that marks without durations must have: one such word in a recording is a technician's note."""
+
+STEPS_S = (1, 5, 10, 15)
+"""Steps other than an epoch in which stages without times may be given, if their number says so to an epoch; DREAMS
+writes one each 5 s."""
 
 MOST_EXCESS = 0.1
 """Share of a signal's epochs by which stages without times may be too many or too few."""
@@ -54,7 +64,13 @@ class Hypnogram(NamedTuple):
 
 
 def read_stages(
-    path: Path, *, start: datetime, duration_s: float, recording: str, codes: str | None = None
+    path: Path,
+    *,
+    start: datetime,
+    duration_s: float,
+    recording: str,
+    codes: str | None = None,
+    pauses: Sequence[tuple[float, float]] = (),
 ) -> Hypnogram:
     """Stage of every whole epoch of a signal: from a file with times by these, from one without by position.
 
@@ -73,7 +89,9 @@ def read_stages(
     recording
         Name for error messages.
     codes
-        What numbers mean in a table, see `hypnolens.recordings.vocabulary.CODES`.
+        What numbers mean, see `hypnolens.recordings.vocabulary.CODES`.
+    pauses
+        Of the signal; stages without times cannot be laid beside one that has some.
 
     Raises
     ------
@@ -84,6 +102,9 @@ def read_stages(
     _check_length(duration_s, recording)
     found = read_stage_file(path, recording, start=start, codes=codes)
     if isinstance(found, np.ndarray):
+        if pauses:
+            what = f"{path.name} has stages without times, and its signal was paused: which epochs they are of is open"
+            raise RecordingError(recording, what, "give a table with the columns onset and stage")
         return _by_position(found, path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
     return place_stages(found, path.name, start=start, duration_s=duration_s, recording=recording)
 
@@ -103,18 +124,25 @@ def place_stages(
     file
         Its name, for error messages.
     """
-    bouts = _bouts(annotations)
     texts = [text for _, _, text in annotations.entries]
+    try:
+        bouts, n_marks = _bouts(annotations)
+        bouts, partial = _whole_bouts(bouts)
+    except ValueError as error:
+        raise RecordingError(recording, f"{file} {error}", "leave one of them") from None
     if not bouts:
-        raise RecordingError(
-            recording,
-            f"{file} holds no stages; its texts are {', '.join(map(quoted, list(dict.fromkeys(texts))[:5])) or 'none'}",
-            f"rename them to those of the EDF+ standard, such as {', '.join(map(repr, STANDARD))}",
-        )
+        if words := [text for text in texts if stage_of(text) is not None]:
+            what = f"{file} holds no stages but {quoted(words[0])} without a duration, as a note would be"
+            raise RecordingError(recording, what, "give stages their durations, if it is none")
+        what = "; ".join([f"{file} holds no stages", *unread(texts)])
+        remedy = f"rename them to those of the EDF+ standard, such as {', '.join(map(repr, STANDARD))}"
+        raise RecordingError(recording, what, remedy)
     doubts = [*annotations.doubts, *(f"{file}: {sentence}" for sentence in unread(texts))]
     _check_length(duration_s, recording)
-    if marks := sum(stage_of(text) is not None for text in texts) - len(bouts):
-        doubts.append(f"{file}: {marks} stages have no duration, where others have one, and are not read")
+    if n_marks:
+        doubts.append(f"{file}: {n_marks} stages have no duration, where others have one, and are not read")
+    if partial:
+        doubts.append(f"{file}: its {partial} bout is not of whole epochs; what is less than one is unscored")
     try:
         offset, doubt = _offset_s(annotations.start, start, _length(bouts), duration_s)
     except ValueError as error:
@@ -204,16 +232,27 @@ def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndar
 
 def _by_position(given: np.ndarray, path: Path, n_epochs: int, recording: str) -> Hypnogram:
     """Stages of a file that has no times; a few epochs too many or too few are told, more are another recording's."""
+    doubts = []
+    for step_s in STEPS_S:
+        n = EPOCH_S // step_s
+        if n_epochs and abs(len(given) / n - n_epochs) <= 1:
+            given = _together(given, n)
+            mixed = f"; {int((given == UNSCORED).sum())} epochs of more than one stage, or of none, are unscored"
+            doubts.append(f"{path.name} gives a stage each {step_s} s{mixed}")
+            break
     excess = len(given) - n_epochs
     if abs(excess) > MOST_EXCESS * n_epochs:
-        raise RecordingError(
-            recording,
-            f"{path.name} has {len(given)} stages, and its signal has {n_epochs} epochs",
-            "pair the signal with the stages of the same recording",
-        )
+        what = f"{path.name} has {len(given)} stages, and its signal has {n_epochs} epochs of {EPOCH_S} s"
+        raise RecordingError(recording, what, f"pair both of one recording, and write one stage each {EPOCH_S} s")
     stages = np.full(n_epochs, UNSCORED, dtype=np.int8)
     stages[: len(given)] = given[:n_epochs]
-    return Hypnogram(stages, 0.0, [f"stages={excess:+d}"] if excess else [])
+    return Hypnogram(stages, 0.0, [f"stages={excess:+d}"] if excess else [], doubts)
+
+
+def _together(given: np.ndarray, n: int) -> np.ndarray:
+    """Stages of epochs of which each has ``n`` in a file; those that differ are none."""
+    rows = given[: len(given) // n * n].reshape(-1, n)
+    return np.where((rows == rows[:, :1]).all(axis=1), rows[:, 0], UNSCORED).astype(np.int8)
 
 
 def _check_length(duration_s: float, recording: str) -> None:
@@ -228,7 +267,7 @@ def _moment(time: datetime) -> str:
 
 def _whole(seconds: float) -> bool:
     """Whether a time is a whole number of epochs."""
-    return abs(seconds - EPOCH_S * round(seconds / EPOCH_S)) < TOLERANCE_S
+    return abs(seconds - EPOCH_S * round(seconds / EPOCH_S)) < ROUNDED_S
 
 
 def _span(not_wake: np.ndarray, margin: int | None) -> slice:
@@ -263,29 +302,66 @@ def _no_clock(start: datetime) -> bool:
     return start.time() == time() and (start.year == 1 or ((start.month, start.day) == (1, 1) and start.year in ERAS))
 
 
-def _bouts(annotations: Annotations) -> list[tuple[float, float | None, str, int]]:
-    """Those annotations that are stages: onset and duration in s, text, code.
+Bout = tuple[float, float | None, str, int]
+"""Onset and duration in s, text, code."""
 
-    Where none has a duration (or only that of a sample) each holds until the next; that of the last is `None`, unless
-    all are an epoch apart.
+
+def _bouts(annotations: Annotations) -> tuple[list[Bout], int]:
+    """Those annotations that are stages, and how many have no duration where others have one, and are left out.
+
+    Where none has a duration (or only that of a sample) each holds until the next one, or until a text that looks like
+    a stage and is not read, where the stage is then unknown. That of the last is `None`, unless all are an epoch apart.
+
+    Raises
+    ------
+    ValueError
+        Two such marks give different stages to one moment.
     """
     found = [
         (onset, duration, text, code)
         for onset, duration, text in annotations.entries
         if (code := stage_of(text)) is not None
     ]
-    if any((duration or 0.0) >= 1.0 for _, duration, _, _ in found):
-        return [one for one in found if (one[1] or 0.0) >= 1.0]
-    steps = [later[0] - earlier[0] for earlier, later in pairwise(found)]
-    last = float(EPOCH_S) if steps and all(abs(step - EPOCH_S) < TOLERANCE_S for step in steps) else None
-    return [
-        (onset, step, text, code)
-        for (onset, _, text, code), step in zip(found, [*steps, last], strict=False)
-        if step is None or step > 0
+    if long := [one for one in found if (one[1] or 0.0) >= 1.0]:
+        return long, len(found) - len(long)
+    if len({code for *_, code in found if code < len(CODE)}) < LEAST_MARKS and len(found) < 2 * LEAST_MARKS:
+        return [], 0
+    marks = [
+        (onset, text, UNSCORED if code is None else code)
+        for onset, _, text in annotations.entries
+        if (code := stage_of(text)) is not None or looks_like_stage(text)
     ]
+    at: dict[float, tuple[float, str, int]] = {}
+    for mark in marks:
+        if at.setdefault(mark[0], mark)[2] != mark[2]:
+            raise ValueError(f"gives two stages to one epoch at {mark[0]:g} s")
+    marks = list(at.values())
+    steps = [later[0] - earlier[0] for earlier, later in pairwise(marks)]
+    last = float(EPOCH_S) if steps and all(abs(step - EPOCH_S) < ROUNDED_S for step in steps) else None
+    bouts = zip(marks, [*steps, last], strict=True) if marks else ()
+    return [(onset, step, text, code) for (onset, text, code), step in bouts], 0
 
 
-def _length(bouts: Sequence[tuple[float, float | None, str, int]]) -> float:
+def _whole_bouts(bouts: list[Bout]) -> tuple[list[Bout], str]:
+    """The first and the last bout without what is less than an epoch, and which of them had some.
+
+    A recording begins and ends within an epoch of its scorer; others that are not whole are another program's epochs.
+    """
+    partial = []
+    if len(bouts) > 1 and (length := bouts[0][1]) and not _whole(length) and _whole(bouts[1][0] - bouts[-1][0]):
+        onset, _, text, code = bouts[0]
+        whole = EPOCH_S * (length // EPOCH_S)
+        bouts = [*([(onset + length - whole, whole, text, code)] if whole else []), *bouts[1:]]
+        partial.append("first")
+    if len(bouts) > 1 and (length := bouts[-1][1]) and not _whole(length):
+        onset, _, text, code = bouts[-1]
+        whole = EPOCH_S * (length // EPOCH_S)
+        bouts = [*bouts[:-1], *([(onset, whole, text, code)] if whole else [])]
+        partial.append("last")
+    return bouts, " and ".join(partial)
+
+
+def _length(bouts: Sequence[Bout]) -> float:
     """Seconds from the first bout to the end of the last."""
     onset, duration = bouts[-1][0], bouts[-1][1]
     return onset + (duration or 0.0) - bouts[0][0]

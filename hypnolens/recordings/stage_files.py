@@ -1,5 +1,6 @@
 """A file of stages of any kind: what it begins with, and not its name, says how it is read."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from hypnolens.errors import RecordingError
 from hypnolens.io.kinds import FILE, kind_of
 from hypnolens.recordings.edf import Annotations, read_annotations
 from hypnolens.recordings.edf_file import EDF
-from hypnolens.recordings.stage_table import TEXTS, read_table
+from hypnolens.recordings.stage_table import read_table
 from hypnolens.recordings.stage_xml import read_xml
+from hypnolens.recordings.vocabulary import TEXTS, numbered
 
 
 def read_stage_file(
@@ -41,7 +43,15 @@ def read_stage_file(
         No such file, a damaged one, or one of none of these kinds.
     """
     found = _read(path, recording, codes)
+    if isinstance(found, Annotations):
+        return with_codes(found, codes)
     return Annotations(tuple(found), start) if isinstance(found, list) else found
+
+
+def with_codes(annotations: Annotations, codes: str | None) -> Annotations:
+    """Annotations whose numbers are stages by one of `hypnolens.recordings.vocabulary.CODES`."""
+    entries = tuple((onset, duration, numbered(text, codes)) for onset, duration, text in annotations.entries)
+    return replace(annotations, entries=entries)
 
 
 def texts_of(path: Path, recording: str) -> list[str]:

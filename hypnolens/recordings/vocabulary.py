@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from hypnolens.errors import quoted
-from hypnolens.stages import CODE, MOVEMENT, UNSCORED
+from hypnolens.stages import CODE, MOVEMENT, STAGES, UNSCORED
 
 STANDARD = (
     "Sleep stage W", "Sleep stage 1", "Sleep stage 2", "Sleep stage 3", "Sleep stage 4", "Sleep stage R",
@@ -20,9 +20,10 @@ STANDARD = (
 
 AFTER_STAGE: Mapping[str, int] = {
     **dict.fromkeys(("w", "wake", "awake", "0", "s0", "n0"), CODE["W"]),
-    **dict.fromkeys(("1", "n1", "s1", "nrem1", "nrem 1", "nrem"), CODE["N1"]),
-    **dict.fromkeys(("2", "n2", "s2", "nrem2", "nrem 2"), CODE["N2"]),
-    **dict.fromkeys(("3", "n3", "s3", "nrem3", "nrem 3", "4", "n4", "s4", "nrem4", "nrem 4"), CODE["N3"]),
+    **dict.fromkeys(("1", "n1", "s1", "nrem1", "nrem 1", "nrem", "i"), CODE["N1"]),
+    **dict.fromkeys(("2", "n2", "s2", "nrem2", "nrem 2", "ii"), CODE["N2"]),
+    **dict.fromkeys(("3", "n3", "s3", "nrem3", "nrem 3", "iii"), CODE["N3"]),
+    **dict.fromkeys(("4", "n4", "s4", "nrem4", "nrem 4", "iv"), CODE["N3"]),
     **dict.fromkeys(("r", "rem", "5"), CODE["R"]),
     **dict.fromkeys(("?", "unscored", "unknown", "not scored", "no stage", "u", "undefined", "unsure"), UNSCORED),
     **dict.fromkeys(("m", "mt", "movement", "movement time"), MOVEMENT),
@@ -30,11 +31,15 @@ AFTER_STAGE: Mapping[str, int] = {
 """What may follow ``Sleep stage``, ``Stage`` or ``SLEEP-``, in small letters."""
 
 ALONE = (
-    {word: AFTER_STAGE[word] for word in ("w", "wake", "n1", "n2", "n3", "n4", "s0", "s1", "s2", "s3", "s4", "r", "rem",
-     "nrem1", "nrem2", "nrem3", "nrem4", "nrem 1", "nrem 2", "nrem 3", "nrem 4", "mt", "movement time", "unscored",
-     "no stage")}
+    {word: AFTER_STAGE[word] for word in ("w", "wake", "awake", "n1", "n2", "n3", "n4", "s0", "s1", "s2", "s3", "s4",
+     "r", "rem", "nrem1", "nrem2", "nrem3", "nrem4", "nrem 1", "nrem 2", "nrem 3", "nrem 4", "mt", "movement time",
+     "unscored", "no stage")}
 )  # fmt: skip
 """What is a stage without such a word before it. Numbers are none: they mean other stages in every dataset."""
+
+NO_STAGE = frozenset(("", "?", "u", "uns", "art", "artefact", "artifact", "nan", "n/a", "na", "none", "unknown"))
+"""What stands in a table's column of stages where an epoch has none, in small letters; among annotations such words say
+something else. ``ART`` and ``UNS`` are YASA's."""
 
 CODES: Mapping[str, Mapping[int, int]] = {
     "aasm": {0: CODE["W"], 1: CODE["N1"], 2: CODE["N2"], 3: CODE["N3"], 4: CODE["R"], -1: UNSCORED, -2: UNSCORED},
@@ -49,17 +54,27 @@ CODES: Mapping[str, Mapping[int, int]] = {
 """Numbers for stages, by the name of the table: YASA's and most programs' with AASM's stages; Profusion's and those of
 the NSRR, in which 3 and 4 are both N3; those of the DREAMS databases, where 5 is W and 0 is stage 4."""
 
+TEXTS = (*(f"Sleep stage {stage}" for stage in STAGES), "Sleep stage ?", "Movement time")
+"""Texts of codes, in the order of `hypnolens.stages`."""
+
 LIGHTS = re.compile(r"\blights?[\s_-]*(off|out|on)\b", re.I)
 """Texts of lights off and on, which may say more: ``Lights Off 22:31``, ``Comment/lights on``."""
 
 BEFORE = re.compile(r"(?:sleep ?stage|stage|sleep) ?")
 """Words before a stage, where separators are blanks."""
 
-MARKER = re.compile(r"^(comment|stimulus|response|event)/", re.I)
-"""What MNE puts before the texts of BrainVision's markers."""
+MARKER = re.compile(r"^(comment|event)/", re.I)
+"""What MNE puts before the texts of BrainVision's markers. Those of stimuli and responses are no stages: ``S1`` is a
+trigger."""
 
-LIKE_ONE = re.compile(r"(?:sleep ?stage|stage|sleep) .{1,20}|n[0-9]|s[0-9]|n?rem ?[0-9]?|(?:a?wake)|[wr?]")
-"""Texts that look like stages."""
+LIKE_ONE = re.compile(
+    r"(?:sleep ?stage|stage|sleep|(?:schlaf)?stadium|stade|stadio|estadio|fase|phase) .{1,20}"
+    r"|n[0-9]|s[0-9]|n?rem ?[0-9]?|a?wake|wach|[wr?]|[0-9]"
+)
+"""Texts that look like stages, also in other languages."""
+
+OFTEN = 3
+"""How often another text must stand among annotations to be named: one that stands once may be of a person."""
 
 MOST = 5
 """Texts that are named; the others are counted."""
@@ -92,16 +107,26 @@ def looks_like_stage(text: str) -> bool:
 
 
 def unread(texts: Iterable[str]) -> list[str]:
-    """Sentences that count and name the texts that are no stages, those apart that look like some."""
-    counts = Counter(text for text in texts if stage_of(text) is None)
+    """Sentences that count texts that are no stages, and name those that look like some, and of others the frequent."""
+    counts = Counter(text for text in texts if stage_of(text) is None and not LIGHTS.search(text))
     like = {text: n for text, n in counts.items() if looks_like_stage(text)}
     others = {text: n for text, n in counts.items() if text not in like}
     sentences = []
     if like:
         sentences.append(f"{sum(like.values())} annotations look like stages and are not read: {_named(like)}")
     if others:
-        sentences.append(f"{sum(others.values())} annotations beside the stages: {_named(others)}")
+        often = _named({text: n for text, n in others.items() if n >= OFTEN})
+        sentences.append(f"{sum(others.values())} annotations beside the stages" + (often and f", such as {often}"))
     return sentences
+
+
+def numbered(text: str, codes: str | None) -> str:
+    """A number of one of `CODES` as the stage that it is, in the words of EDF+; any other text as it is."""
+    number = text.removesuffix(".0")
+    if codes is None or not number.removeprefix("-").isdecimal():
+        return text
+    code = CODES[codes].get(int(number))
+    return text if code is None else TEXTS[code]
 
 
 def _plain(text: str) -> str:

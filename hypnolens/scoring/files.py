@@ -6,7 +6,7 @@ from collections.abc import Collection
 from itertools import count, takewhile
 from pathlib import Path
 
-from hypnolens.datasets.folder import HYPNOGRAMS, PSG, PSG_ENDINGS
+from hypnolens.datasets.folder import HYPNOGRAM, HYPNOGRAMS, PSG, PSG_ENDINGS
 from hypnolens.io.checksums import sha256
 
 
@@ -73,5 +73,7 @@ def companion(path: Path, there: Collection[str]) -> Path | None:
         if stem[:2] in ("SC", "ST") and len(stem) == 8:
             others = [name for name in written if re.fullmatch(rf"{re.escape(stem[:6])}..-Hypnogram\.edf", name)]
             names[:0] = others if len(others) == 1 else []
-        names[:0] = [stem + ending for ending in HYPNOGRAMS]
+        names[:0] = [
+            stem + one for ending in HYPNOGRAMS for one in (ending, ending.replace(HYPNOGRAM, HYPNOGRAM.upper()))
+        ]
     return next((path.with_name(written[name]) for name in names if name in written), None)

@@ -1,7 +1,7 @@
 """Names of nights and of their files. Imported by the Snakefile, so it needs only what Python brings."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hypnolens.errors import ConfigurationError, RecordingError
@@ -77,16 +77,13 @@ def night_name(path: Path) -> str:
     return name
 
 
-def clashes(paths: Sequence[Path]) -> tuple[Path, Path] | None:
-    """Two of some nights that would write the same files, also where a file system ignores case; `None` if no two."""
+def clashes(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Pairs of nights that would write the same files, also where a file system ignores case."""
     taken: dict[str, Path] = {}
     for path in paths:
         name = night_name(path)
-        for own in file_names(name).values():
-            other = taken.setdefault(own.casefold(), path)
-            if other != path:
-                return other, path
-    return None
+        others = [taken.setdefault(own.casefold(), path) for own in file_names(name).values()]
+        yield from ((other, path) for other in dict.fromkeys(others) if other != path)
 
 
 def nights_by_name(nights: str | Sequence[str]) -> dict[str, Path]:
@@ -111,6 +108,6 @@ def nights_by_name(nights: str | Sequence[str]) -> dict[str, Path]:
         paths = [f for f in files if f.name.lower().endswith(ENDINGS) and not f.name.endswith(STAGES_ONLY)]
     else:
         paths = [Path(night) for night in nights]
-    if clash := clashes(paths):
+    if clash := next(clashes(paths), None):
         raise ConfigurationError(f"score.nights: {clash[0]} and {clash[1]} would write the same files; rename one")
     return {night_name(path): path for path in paths}

@@ -14,8 +14,9 @@ from hypnolens.io.checksums import unchanged
 from hypnolens.io.kinds import FILE, instead, kind_of
 from hypnolens.recordings.extraction import LEAST_RATE_HZ, touched
 from hypnolens.recordings.hypnogram import Hypnogram, place_stages, read_stages
+from hypnolens.recordings.stage_files import with_codes
 from hypnolens.recordings.units import unit_factor
-from hypnolens.recordings.vocabulary import lights_in, stage_of
+from hypnolens.recordings.vocabulary import lights_in, looks_like_stage, stage_of, unread
 from hypnolens.scoring.files import companion, names_in, place_of
 from hypnolens.scoring.names import night_name
 from hypnolens.scoring.scored import Night
@@ -191,22 +192,27 @@ def _human(
 ) -> tuple[Hypnogram | None, list[str], list[str]]:
     """Human stages, and what to say of them (notes, warnings)."""
     where: dict[str, Any] = {"start": source.start, "duration_s": duration_s, "recording": name}
+    beside_it = {**where, "codes": codes, "pauses": source.pauses}
     if hypnogram is not None:
-        found = read_stages(hypnogram, **where, codes=codes)
+        found = read_stages(hypnogram, **beside_it)
         return found, [f"human stages: {hypnogram.name}"], _excess(found)
-    ways: dict[str, Callable[..., Hypnogram]] = {}
-    if any(stage_of(text) is not None for _, _, text in source.annotations.entries):
-        ways[f"annotations of {path.name}"] = partial(place_stages, source.annotations, path.name)
+    ways: dict[str, Callable[[], Hypnogram]] = {}
     if beside is not None:
-        ways[beside.name] = partial(read_stages, beside, codes=codes)
+        ways[beside.name] = partial(read_stages, beside, **beside_it)
+    inside = with_codes(source.annotations, codes)
+    texts = [text for _, _, text in inside.entries]
+    if any(stage_of(text) is not None for text in texts):
+        ways[f"annotations of {path.name}"] = partial(place_stages, inside, path.name, **where)
     doubts: list[str] = []
     for place, read in ways.items():
         try:
-            found = read(**where)
+            found = read()
         except RecordingError as error:
             doubts.append(f"human stages are left out: {str(error).removeprefix(f'{name}: ')}")
         else:
             return found, [f"human stages: {place}"], [*doubts, *_excess(found)]
+    if not ways and any(map(looks_like_stage, texts)):
+        doubts += [f"{path.name}: {sentence}" for sentence in unread(texts)]
     return None, [], doubts
 
 

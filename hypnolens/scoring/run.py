@@ -122,17 +122,20 @@ def score_files(
         yield path, _given_up(path, result) if isinstance(result, Killed) else result
 
 
-def check_names(paths: Sequence[Path]) -> None:
-    """Refuse nights whose outputs would overwrite each other.
-
-    Raises
-    ------
-    RecordingError
-        Two of them would write the same files, or one cannot name files.
-    """
-    if clash := clashes(paths):
-        what = f"{clash[0]} and {clash[1]} would write the same files"
-        raise RecordingError(night_name(clash[1]), what, "rename one, or score them with an --out of their own")
+def unnamed(paths: Sequence[Path]) -> dict[Path, RecordingError]:
+    """Nights whose outputs would overwrite each other, or that cannot name files, and why; the others are no worse."""
+    found = {}
+    for path in paths:
+        try:
+            night_name(path)
+        except RecordingError as error:
+            found[path] = error
+    for pair in clashes([path for path in paths if path not in found]):
+        what = f"{pair[0]} and {pair[1]} would write the same files"
+        for path in pair:
+            remedy = "rename one, or score them with an --out of their own"
+            found.setdefault(path, RecordingError(night_name(pair[1]), what, remedy))
+    return found
 
 
 def available_cores() -> int:

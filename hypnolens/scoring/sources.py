@@ -26,7 +26,7 @@ SKIP = "BAD_ACQ_SKIP"
 GAP = re.compile(r"(EDGE|BAD)[ _]boundary|boundary|New Segment/.*", re.I)
 """Annotations of places where a recording was cut, and nobody says for how long: MNE, EEGLAB, BrainVision."""
 
-DAMAGED = re.compile(r"truncated|incomplete|corrupt|could not be read|mismatch|cut short|missing sample|omitted", re.I)
+DAMAGED = re.compile(r"truncated|incomplete|corrupt|could not be read|mismatch|cut short|missing sample", re.I)
 """Warnings of MNE that a file is not whole."""
 
 HARMLESS = re.compile(r"filename|naming convention|coordinate|location|montage|filter|boundary", re.I)
@@ -211,9 +211,8 @@ def _read_other(
         ) from error
     start = raw.info["meas_date"]
     start = datetime.min if start is None else start.replace(tzinfo=None)
-    shift = raw.first_time if raw.annotations.orig_time is not None else 0.0
     entries = tuple(
-        (float(onset) - shift, float(duration) or None, str(text))
+        (float(onset) - float(raw.first_time), float(duration) or None, str(text))
         for onset, duration, text in zip(
             raw.annotations.onset, raw.annotations.duration, raw.annotations.description, strict=True
         )

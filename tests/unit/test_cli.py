@@ -144,6 +144,15 @@ def _written(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_two_of_one_name_stop_no_other(tmp_path, capsys):
+    nights = [_night(tmp_path, name) for name in ("n.edf", "n.EDF", "x.edf")]
+    assert score(*nights, "--no-page", "--jobs", "1", out=tmp_path / "o") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "would write the same files" in said[0]
+    assert {path.name.split("-")[0].split(".")[0] for path in (tmp_path / "o").iterdir()} >= {"x"}
+    assert not list((tmp_path / "o").glob("n*"))
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("one\ntwo"), MemoryError(), RecursionError()])
 def test_whatever_a_night_ends_with_is_one_line(tmp_path, capsys, monkeypatch, error):
     def fail(*_, **__):

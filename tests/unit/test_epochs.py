@@ -280,8 +280,19 @@ def test_quality_flags(tmp_path):
     hypnogram = write_hypnogram(tmp_path / "a-Hypnogram.edf", "W222")
     epochs = extract(psg, hypnogram, **{**OPTIONS, "sampling_rate_hz": "native"})
     assert epochs.flags == ["flat=1", "clipped=1", "mains=50"]
-    loud = write_psg(tmp_path / "b-PSG.edf", {"EEG Fpz-Cz": 1e3 * x}, rate=200.0, limits=(-2e5, 2e5))
+    loud = write_psg(tmp_path / "b-PSG.edf", {"EEG Fpz-Cz": 50 * x}, rate=200.0, limits=(-1e4, 1e4))
     assert any(flag.startswith("amplitude=") for flag in extract(loud, hypnogram, **OPTIONS).flags)
+
+
+def test_a_wrong_unit_is_mended_and_said(tmp_path):
+    x = np.random.default_rng(0).normal(0, 20, 12000)
+    right = write_psg(tmp_path / "a-PSG.edf", {"EEG Fpz-Cz": x}, rate=200.0, limits=(-200, 200))
+    wrong = write_psg(tmp_path / "b-PSG.edf", {"EEG Fpz-Cz": 1e3 * x}, rate=200.0, limits=(-2e5, 2e5))
+    hypnogram = write_hypnogram(tmp_path / "a-Hypnogram.edf", "W2")
+    one, other = (extract(psg, hypnogram, **OPTIONS) for psg in (right, wrong))
+    np.testing.assert_allclose(other.signal * other.scale_uv, one.signal * one.scale_uv, atol=0.01)
+    assert any("cannot be scalp EEG" in doubt and "multiplied by 0.001" in doubt for doubt in other.doubts)
+    assert not other.flags and not one.doubts
 
 
 def test_twenty_two_hours_take_under_300_mb(tmp_path):

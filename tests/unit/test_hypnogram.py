@@ -89,7 +89,11 @@ def test_epochs_lie_on_the_grid_of_the_hypnogram(tmp_path):
 @pytest.mark.parametrize(
     "labels, options, words",
     [
-        ("XY", {"texts": {"X": "Wach", "Y": "Stadium 7"}}, "holds no stages; its texts are 'Wach', 'Stadium 7'"),
+        (
+            "XY",
+            {"texts": {"X": "Wach", "Y": "Stadium 7"}},
+            "holds no stages; 2 annotations look like stages and are not read: 'Stadium 7' 1, 'Wach' 1",
+        ),
         ("WW", {"delay": 3600 * 9}, "have 0 of 2 scored epochs in common"),
     ],
 )

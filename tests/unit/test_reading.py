@@ -294,10 +294,10 @@ def test_names_that_could_not_name_files_are_refused(tmp_path, file):
 
 def test_nights_that_would_write_the_same_files_are_noticed(tmp_path):
     one, other = tmp_path / "a" / "n.edf", tmp_path / "b" / "n.bdf"
-    assert clashes([one, other]) == (one, other)
-    assert clashes([tmp_path / "a-1.edf", tmp_path / "a1.edf"])  # one BIDS name
-    assert clashes([tmp_path / "x.edf", tmp_path / "x-yasa.edf"])
-    assert clashes([tmp_path / "x.edf", tmp_path / "y.edf"]) is None
+    assert list(clashes([one, other])) == [(one, other)]
+    assert list(clashes([tmp_path / "a-1.edf", tmp_path / "a1.edf"]))  # one BIDS name
+    assert list(clashes([tmp_path / "x.edf", tmp_path / "x-yasa.edf"]))
+    assert not list(clashes([tmp_path / "x.edf", tmp_path / "y.edf"]))
 
 
 def test_real_recordings_are_read_with_their_stages(data):

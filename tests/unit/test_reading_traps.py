@@ -175,11 +175,12 @@ def test_a_recorder_left_running_is_no_wrong_unit(tmp_path):
     assert night.warnings == () and np.abs(night.signals[0] - signal).max() < 0.01
 
 
-def test_annotations_that_cannot_be_decoded_are_left_out_with_a_warning(tmp_path):
-    path = _annotated(tmp_path / "n.edf", [(5.0, None, "Xugen zu")])
+def test_annotations_in_another_encoding_take_no_stage_with_them(tmp_path):
+    stages = [(30.0 * place, 30.0, "Sleep stage W") for place in range(N)]
+    path = _annotated(tmp_path / "n.edf", [(5.0, None, "Xugen zu"), *stages])
     path.write_bytes(path.read_bytes().replace(b"Xugen", b"\xc4ugen"))
     night = read_night(path)
-    assert "annotations are left out" in night.warnings[0] and night.start.hour == 16
+    assert night.human.tolist() == [0] * N and night.start.hour == 16
 
 
 def test_markers_that_are_no_stages_do_not_hide_the_hypnogram_beside(tmp_path):

@@ -119,20 +119,20 @@ def test_marks_of_a_table_hold_until_the_next_and_other_events_are_counted(tmp_p
     (tmp_path / "a.tsv").write_text("onset\tstage\n0\tW\n60\tN2\n90\tarousal\n240\tR\n")
     found = _stages(tmp_path / "a.tsv")
     assert found.stages.tolist() == [0, 0, *[2] * 6, *[4] * 4]
-    assert any("1 annotations beside the stages: 'arousal' 1" in doubt for doubt in found.doubts)
+    assert any("1 annotations beside the stages" in doubt for doubt in found.doubts)
     arousal = (
         "<ScoredEvent><EventType>Arousals|Arousals</EventType><EventConcept>Arousal|Arousal ()</EventConcept>"
         "<Start>100.5</Start><Duration>9.1</Duration></ScoredEvent>"
     )
     (tmp_path / "a.xml").write_text(_nsrr("W1223322RRWW", more=arousal))
-    assert any("'Arousal' 1" in doubt for doubt in _stages(tmp_path / "a.xml").doubts)
+    assert any("1 annotations beside the stages" in doubt for doubt in _stages(tmp_path / "a.xml").doubts)
 
 
 @pytest.mark.parametrize(
     "text, words",
     [
         ("W\nN1\nfoo\n", "line 3 gives the stage 'foo'; known are"),
-        ("a\tb\n1\t2\n", "has the columns 'a', 'b'; call them onset, duration and stage"),
+        ("a\tb\n1\t2\n", "names no column of stages; call them onset, duration and stage"),
         ("onset\tduration\tstage\n0\tW\n", "line 2 has not 3 columns"),
         ("onset\tstage\n22:31:00\tW\n", "line 2 gives the time '22:31:00'; write seconds from"),
         ("onset\tstage\n\tW\n", "line 2 gives the time ''"),

@@ -78,5 +78,7 @@ def test_a_few_stages_too_many_are_cut_and_too_few_leave_epochs_unscored(tmp_pat
 
 @pytest.mark.parametrize("n_stages", [10, 89, 111, 900])
 def test_the_stages_of_another_recording_are_refused(tmp_path, n_stages):
-    with pytest.raises(RecordingError, match=f"a.xml has {n_stages} stages, and its signal has 100 epochs; pair"):
+    with pytest.raises(
+        RecordingError, match=f"a.xml has {n_stages} stages, and its signal has 100 epochs of 30 s; pair"
+    ):
         _stages(tmp_path, n_stages, 100)
