@@ -183,10 +183,14 @@ def _read_other(
             raw: Any = mne.io.read_raw(path, preload=False, verbose="warning")
             files = (*files, *(Path(file) for file in raw.filenames if file is not None))
             watch(*files)
-            labels, types = list(raw.ch_names), raw.get_channel_types()
+            labels, types, bads = _as_written(raw.ch_names), raw.get_channel_types(), set(raw.info["bads"])
             eeg = None if bdf else [kind == "eeg" for kind in types]
             if eeg is not None and not any(eeg):
                 eeg = None  # the file does not say; labels may
+            elif eeg is not None and any(
+                good := [one and label not in bads for one, label in zip(eeg, labels, strict=True)]
+            ):
+                eeg = good
             chosen = choose(labels, channels, preferred=preferred, recording=name, eeg=eeg)
             places = _places(chosen)
             if odd := [labels[place] for place in places if types[place] not in MNE_UNITS]:
@@ -194,7 +198,7 @@ def _read_other(
             signals, rates = {}, {}
             for place in places:
                 # Of channels of several rates, MNE brings all to the highest, unless they are read alone.
-                alone = bdf and labels.count(labels[place]) == 1
+                alone = bdf and raw.ch_names[place] == labels[place]
                 one = mne.io.read_raw_bdf(path, include=[labels[place]], verbose="warning") if alone else raw
                 rates[labels[place]] = float(one.info["sfreq"])
                 picks = [0] if alone else [place]
@@ -224,6 +228,7 @@ def _read_other(
         raise RecordingError(
             name, f"{path.name} is discontinuous ('{gaps[0]}')", "export it as one continuous recording"
         )
+    marked = [f"{path.name} marks channel '{labels[place]}' as bad" for place in places if labels[place] in bads]
     texts = dict.fromkeys(" ".join(str(one.message).split())[:200] for one in caught if _of_damage(one))
     if worst := [text for text in texts if DAMAGED.search(text)]:
         raise RecordingError(name, f"{path.name} is damaged, as MNE says: {worst[0]}", DAMAGE)
@@ -237,11 +242,23 @@ def _read_other(
         start,
         Annotations(entries, start),
         tuple(chosen),
-        tuple(f"MNE says of {path.name}: {text}" for text in texts),
+        (*marked, *(f"MNE says of {path.name}: {text}" for text in texts)),
         _pairs(chosen, labels, signals, lambda place: None),
         files,
         tuple(skipped),
     )
+
+
+def _as_written(labels: Sequence[str]) -> list[str]:
+    """Labels as a file has them: MNE numbers those that stand in it several times (``C4-0``, ``C4-1``)."""
+    parts = [label.rpartition("-") for label in labels]
+    numbers: dict[str, list[str]] = {}
+    for base, _, number in parts:
+        numbers.setdefault(base, []).append(number)
+    return [
+        base if len(of := numbers[base]) > 1 and of == [str(n) for n in range(len(of))] else label
+        for label, (base, _, _) in zip(labels, parts, strict=True)
+    ]
 
 
 def _bridge(signal: np.ndarray, pauses: Sequence[tuple[float, float]], rate: float) -> None:

@@ -243,3 +243,25 @@ def test_single_white_epochs_are_wake_and_minutes_of_them_an_open_input():
     night[30:50] = noise[30:50]
     found = unusable_reasons(night, 100.0, None)
     assert [place for place, why in enumerate(found) if why] == list(range(30, 50))
+
+
+def test_of_two_channels_of_one_label_in_a_bdf_one_is_chosen_by_its_place(tmp_path):
+    signals = [
+        edfio.BdfSignal(x, 100, label="C4-M1", physical_dimension="uV", physical_range=(-200, 200)) for x in (C4, M1)
+    ]
+    edfio.Bdf(signals).write(tmp_path / "n.bdf")
+    for place, x in enumerate((C4, M1), 1):
+        night = read_night(tmp_path / "n.bdf", channels=[f"C4-M1#{place}"])
+        np.testing.assert_allclose(night.signals[0], x, atol=0.01)
+    with pytest.raises(RecordingError, match="such as 'C4-M1#1'"):
+        read_night(tmp_path / "n.bdf")
+
+
+def test_a_channel_that_is_marked_as_bad_is_the_last_choice_and_said(tmp_path):
+    info = mne.create_info(["C4-M1", "C3-M2"], 100, ["eeg", "eeg"])
+    info["bads"] = ["C4-M1"]
+    mne.io.RawArray(np.stack([C4, M1]) * 1e-6, info, verbose="error").save(tmp_path / "n_raw.fif", verbose="error")
+    night = read_night(tmp_path / "n_raw.fif")
+    assert night.channels == ("C3-M2",) and not night.warnings
+    night = read_night(tmp_path / "n_raw.fif", channels=["C4-M1"])
+    assert night.warnings == ("n_raw.fif marks channel 'C4-M1' as bad",)
