@@ -1,7 +1,8 @@
 """Do stages hang on which way round a channel was recorded? A network learns that from nights that all had one way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ STEADY = 0.9
 """Share of epochs that must keep their stage for polarity not to matter."""
 
 
-def kept_when_turned(model: Network, recordings: Sequence[Epochs], *, across_gaps: bool, precision: str) -> float:
+def kept_when_turned(model: Network, recordings: Sequence[Epochs], experiment: Mapping[str, Any]) -> float:
     """Share of epochs that have the same stage when the signal is multiplied by -1.
 
     Parameters
@@ -25,14 +26,15 @@ def kept_when_turned(model: Network, recordings: Sequence[Epochs], *, across_gap
         A trained network.
     recordings
         As the network sees them, at least one; best of people that it was not trained on.
-    across_gaps, precision
-        See `hypnolens.network.inference.probabilities`.
+    experiment
+        Its ``across_gaps`` and ``precision``, see `hypnolens.network.inference.probabilities`.
     """
     places = np.unique(np.linspace(0, len(recordings) - 1, MOST_RECORDINGS).round().astype(int))
+    how = {key: experiment[key] for key in ("across_gaps", "precision")}
     same = []
     for epochs in (recordings[place] for place in places):
         both = (epochs, replace(epochs, signal=-np.asarray(epochs.signal)))
-        one, turned = (probabilities(model, of, across_gaps=across_gaps, precision=precision) for of in both)
+        one, turned = (probabilities(model, of, **how) for of in both)
         same.append(one.argmax(axis=1) == turned.argmax(axis=1))
     return round(float(np.concatenate(same).mean()), 4)
 

@@ -23,9 +23,8 @@ ROUNDED_S = 0.01
 LEAST_MARKS = 2
 """Different stages that marks without durations must have: one such word in a recording is a technician's note."""
 
-STEPS_S = (1, 5, 10, 15)
-"""Steps other than an epoch in which stages without times may be given, if their number says so to an epoch; DREAMS
-writes one each 5 s."""
+STEPS_S = {"dreams": 5}
+"""Steps other than an epoch in which programs write stages without times, by the name of their table of codes."""
 
 MOST_EXCESS = 0.1
 """Share of a signal's epochs by which stages without times may be too many or too few."""
@@ -105,7 +104,7 @@ def read_stages(
         if pauses:
             what = f"{path.name} has stages without times, and its signal was paused: which epochs they are of is open"
             raise RecordingError(recording, what, "give a table with the columns onset and stage")
-        return _by_position(found, path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording)
+        return _by_position(found, path, int((duration_s + TOLERANCE_S) // EPOCH_S), recording, codes)
     return place_stages(found, path.name, start=start, duration_s=duration_s, recording=recording)
 
 
@@ -230,16 +229,14 @@ def kept_epochs(stages: np.ndarray, *, margin: int | None, rule: str) -> np.ndar
     return np.arange(len(stages))[span][scored[span]]
 
 
-def _by_position(given: np.ndarray, path: Path, n_epochs: int, recording: str) -> Hypnogram:
+def _by_position(given: np.ndarray, path: Path, n_epochs: int, recording: str, codes: str | None) -> Hypnogram:
     """Stages of a file that has no times; a few epochs too many or too few are told, more are another recording's."""
     doubts = []
-    for step_s in STEPS_S:
-        n = EPOCH_S // step_s
-        if n_epochs and abs(len(given) / n - n_epochs) <= 1:
-            given = _together(given, n)
-            mixed = f"; {int((given == UNSCORED).sum())} epochs of more than one stage, or of none, are unscored"
-            doubts.append(f"{path.name} gives a stage each {step_s} s{mixed}")
-            break
+    n = EPOCH_S // STEPS_S.get(codes or "", EPOCH_S)
+    if n > 1 and abs(len(given) / n - n_epochs) <= MOST_EXCESS * n_epochs:
+        given = _together(given, n)
+        mixed = f"{int((given == UNSCORED).sum())} epochs of more than one stage, or of none, are unscored"
+        doubts.append(f"{path.name} gives a stage each {EPOCH_S // n} s; {mixed}")
     excess = len(given) - n_epochs
     if abs(excess) > MOST_EXCESS * n_epochs:
         what = f"{path.name} has {len(given)} stages, and its signal has {n_epochs} epochs of {EPOCH_S} s"

@@ -120,6 +120,8 @@ def _compare(case: Case, psg: Path, epochs: Any, said: list[str]) -> str:
         raise Wrong(f"rate {channel.rate}, not {rate}, or start {channel.start}, not {start}")
     if channel.start != start and not any("date" in line for line in said):
         raise Wrong(f"start {channel.start}, not {start}")
+    if wrong := re.search(r"multiplied by ([0-9.e+-]+),", " ".join(said)):
+        values = values * float(wrong[1])
     scale = np.abs(channel.limits).max()
     if len(channel.signal) != len(values):
         if not any("the header promises" in line for line in said):

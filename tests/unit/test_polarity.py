@@ -32,15 +32,15 @@ class Sees(torch.nn.Module):
 
 def test_what_looks_at_signs_keeps_nothing_and_what_squares_keeps_all():
     night = make_epochs([0, 1, 2, 3] * 10)
-    assert kept_when_turned(Sees(sign=True), [night], **OPTIONS) == 0.0
-    assert kept_when_turned(Sees(sign=False), [night] * (2 * MOST_RECORDINGS), **OPTIONS) == 1.0
+    assert kept_when_turned(Sees(sign=True), [night], OPTIONS) == 0.0
+    assert kept_when_turned(Sees(sign=False), [night] * (2 * MOST_RECORDINGS), OPTIONS) == 1.0
 
 
 def test_the_recording_is_left_as_it_is():
     night = make_epochs([0, 1, 2, 3] * 10)
     before = night.signal.copy()
     torch.manual_seed(0)
-    assert 0 <= kept_when_turned(build(EXPERIMENT, 100.0), [night], **OPTIONS) <= 1
+    assert 0 <= kept_when_turned(build(EXPERIMENT, 100.0), [night], OPTIONS) <= 1
     np.testing.assert_array_equal(night.signal, before)
 
 

@@ -39,8 +39,6 @@ with logged(snakemake.log[0]):
         highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin,
         subjects=len({epochs.subject for epochs in raw[0]}),
         usual=training_range_of(raw[0]), history=history, made=record(),
-        kept_when_turned=kept_when_turned(
-            model, sides[1], across_gaps=experiment["across_gaps"], precision=experiment["precision"]
-        ),
+        kept_when_turned=kept_when_turned(model, sides[1], experiment),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
