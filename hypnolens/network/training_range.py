@@ -22,11 +22,12 @@ CARDS_BEFORE_HZ = {**BANDS_HZ, "alpha": (8.0, 12.0), "sigma": (12.0, 16.0)}
 FAR = 3.0
 """Standard deviations between recordings from which a night lies outside."""
 
-SLOW_HZ, FLOOR_HZ = ((0.2, 0.4), (0.6, 1.2)), ((20.0, 30.0), (0.5, 30.0))
+SLOW_HZ, FLOOR_HZ = ((0.2, 0.4), (0.6, 1.2)), ((20.0, 24.0), (0.5, 24.0))
 """Two ratios of power density that tell what was done to a signal: of below a recorder's high-pass filter to above it;
 and, in the quietest epochs, of what noise adds and a low-pass filter takes to all. In three simulated nights the first
-is 0.34, and 0.01 after a high-pass of 0.5 Hz (zero-phase, second order). The second is 0.009 to 0.023 in these and in
-five real half-hours, with 5 µV of white noise 0.02 to 0.11, and 0.001 and less after a low-pass of 15 Hz."""
+is 0.34, and 0.01 after a high-pass of 0.5 Hz (zero-phase, second order). The second is 0.009 to 0.021 in these and in
+five real half-hours, with 5 µV of white noise 0.018 to 0.11, and 0.001 and less after a low-pass of 15 Hz. A network at
+50 Hz sees no higher."""
 
 NOTHING = -3.0
 """Least of these ratios (log10): of what a filter has taken rounding is left, which is another in each night."""
@@ -39,7 +40,7 @@ SPREAD = {"amplitude": 0.1, "delta": 0.1, "theta": 0.13, "alpha": 0.25, "sigma":
 """Standard deviations (log10) between nights that are expected before any was seen. Those of the bands above delta are
 of nights and people of Sleep-EDF, relative to delta (``data/sleepedf_statistics.json``: 0.13, 0.24, 0.25); simulated
 nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and falls far in bad nights. Five real half-
-hours have 0.16 in the floor; their slow ratio is more of the recorder than of the person."""
+hours have 0.14 in the floor; their slow ratio is more of the recorder than of the person."""
 
 WEIGHT = 10
 """Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of six simulated nights,
