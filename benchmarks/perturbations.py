@@ -2,8 +2,8 @@
 
 Each night is staged as it is and after a perturbation, both from EDF files that are read as any other. Agreement is the
 share of epochs with the same stage, of those that have one both times; where it is below 0.9, at least one warning must
-have come that the unperturbed night did not have, or one that names the perturbation, as that of polarity does, which
-no signal tells. Nights are simulated, and with `--data` also what `NAME-PSG.edf` of a folder hold, such as half-hours
+have come that the unperturbed night did not have, or one that names the perturbation: no signal tells its polarity, and
+a night that was filtered before is warned of before. Nights are simulated, and with `--data` also what `NAME-PSG.edf` of a folder hold, such as half-hours
 of real people (DREAMS, pyDYNAM-O; not part of this repository).
 
     python benchmarks/perturbations.py --data FOLDER --out benchmarks/results/perturbations.tsv
@@ -119,8 +119,11 @@ PERTURBATIONS: dict[str, Change] = {
 }  # fmt: skip
 
 
-NAMED = {"polarity turned round": "which way round"}
-"""Words of warnings that name what no signal tells, so that the unperturbed night has them too."""
+NAMED = {
+    "polarity turned round": "which way round", "recorder's high-pass": "another high-pass filter",
+    "ECG of": "as an ECG does", "white noise": ": noise",
+}  # fmt: skip
+"""Words of the warnings that name a perturbation, by how it begins."""
 
 BEGINNING = 40
 """Letters of a warning that are the same whatever its numbers."""
@@ -169,7 +172,7 @@ def main() -> int:
                 both = before.usable[:n] & after.usable[:n]
                 same = float((before.stage[:n] == after.stage[:n])[both].mean()) if both.any() else np.nan
                 old = {one[:BEGINNING] for one in before.warnings}
-                names = NAMED.get(what, "no warning")
+                names = next((words for begin, words in NAMED.items() if what.startswith(begin)), "no warning")
                 new = [one for one in after.warnings if one[:BEGINNING] not in old or names in one]
                 rows.append({"kind": kind, "night": name, "perturbation": what, "agreement": same,
                              "without_stage": float((~after.usable[:n]).mean()), "warnings": len(new),
