@@ -3,8 +3,8 @@
 Each night is staged as it is and after a perturbation, both from EDF files that are read as any other. Agreement is the
 share of epochs with the same stage, of those that have one both times; where it is below 0.9, at least one warning must
 have come that the unperturbed night did not have, or one that names the perturbation: no signal tells its polarity, and
-a night that was filtered before is warned of before. Nights are simulated, and with `--data` also what `NAME-PSG.edf` of a folder hold, such as half-hours
-of real people (DREAMS, pyDYNAM-O; not part of this repository).
+a night that was filtered before is warned of before. Nights are simulated, and with `--data` also what `NAME-PSG.edf`
+of a folder hold, such as half-hours of real people (DREAMS, pyDYNAM-O; not part of this repository).
 
     python benchmarks/perturbations.py --data FOLDER --out benchmarks/results/perturbations.tsv
 """
