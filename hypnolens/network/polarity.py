@@ -44,6 +44,6 @@ def doubt(kept: float) -> str | None:
     if kept >= STEADY:
         return None
     return (
-        f"stages depend on which way round a channel is: of nights that were turned round {100 * kept:.0f} % of epochs "
+        f"stages depend on which way round a channel is: of nights that were turned round {100 * kept:.1f} % of epochs "
         "kept theirs; make sure that it is the electrode minus its reference, as its label says"
     )

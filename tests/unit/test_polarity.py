@@ -46,4 +46,4 @@ def test_the_recording_is_left_as_it_is():
 
 def test_it_is_said_where_it_matters():
     assert doubt(0.9) is None
-    assert "of nights that were turned round 85 % of epochs kept theirs" in doubt(0.851)
+    assert "of nights that were turned round 85.1 % of epochs kept theirs" in doubt(0.851)
