@@ -117,9 +117,9 @@ def read_channel(path: Path, labels: Sequence[str], recording: str) -> Channel:
             raise file.refuse(what, f"choose one by its place among them, such as channel: ['{label}#1']")
         place = present.index(label) if label in present else place_of(label, present)
         if place is not None:
-            return replace(_channel(file, place), label=label)
+            return _in_microvolts(file, replace(_channel(file, place), label=label))
         if pair := _difference(label, present):
-            return _minus(file, label, *(_channel(file, place) for place in pair))
+            return _in_microvolts(file, _minus(file, label, *(_channel(file, place) for place in pair)))
     wanted = " or ".join(f"'{label}'" for label in labels)
     found = ", ".join(map(repr, present[:20])) or "no signal at all"
     more = f" and {len(present) - 20} more" if len(present) > 20 else ""
@@ -208,9 +208,6 @@ def _channel(file: File, place: int, *, any_unit: bool = False) -> Channel:
         file.doubt(f"{name} was paused {len(pauses)} times, {long}; no epoch that a pause touches is used")
     if known is None and not any_unit:
         _check_unit(file, signal, rate, label, unit)
-    elif not any_unit and (wrong := _wrong_by(file, signal, rate, label, unit)) != 1.0:
-        signal *= wrong
-        ends = [end * wrong for end in ends]
     elif unit not in MICROVOLTS and LOST_MICRO.fullmatch(unit):
         file.doubt(f"channel {label!r} of {name} writes its unit as {unit!r}, which is taken for µV")
     return Channel(
@@ -253,15 +250,21 @@ def _check_unit(file: File, signal: np.ndarray, rate: float, label: str, unit: s
     file.doubt(f"channel {label!r} of {file.path.name} has no unit; by its amplitude it is in µV")
 
 
-def _wrong_by(file: File, signal: np.ndarray, rate: float, label: str, unit: str) -> float:
-    """By what a channel is to be multiplied whose unit is wrong by a factor of a thousand, as scoring does it."""
+def _in_microvolts(file: File, channel: Channel) -> Channel:
+    """A channel whose unit makes it a thousand times too large, divided as scoring does it.
+
+    One that is too small may be dead, and making its noise larger would be a guess; flags of its epochs tell of it. A
+    reference may be silent, so a difference is looked at as a whole.
+    """
     try:
-        factor, said = unit_factor(signal, rate, unit, label, file.recording)
-    except RecordingError:  # dead, or of an amplitude that no unit explains: flags of its epochs say so
-        return 1.0
-    if factor != 1.0:
-        file.doubt(said)
-    return factor
+        factor, said = unit_factor(channel.signal, channel.rate, channel.unit, channel.label, file.recording)
+    except RecordingError:  # of an amplitude that no unit explains
+        return channel
+    if factor >= 1.0:
+        return channel
+    file.doubt(said)
+    ends = channel.limits and (channel.limits[0] * factor, channel.limits[1] * factor)
+    return replace(channel, signal=channel.signal * np.float32(factor), limits=ends, doubts=tuple(file.doubts))
 
 
 def _rate(n_samples: int, record_s: float) -> float:

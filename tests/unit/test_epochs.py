@@ -295,6 +295,19 @@ def test_a_wrong_unit_is_mended_and_said(tmp_path):
     assert not other.flags and not one.doubts
 
 
+def test_a_dead_channel_is_not_made_an_eeg_and_a_silent_reference_not_made_loud(tmp_path):
+    rng = np.random.default_rng(0)
+    x, silent = rng.normal(0, 20, 12000), rng.normal(0, 0.1, 12000)
+    channels = {"EEG Fpz-Cz": x, "M1": silent}
+    psg = write_psg(tmp_path / "a-PSG.edf", channels, rate=200.0, limits=(-200, 200))
+    hypnogram = write_hypnogram(tmp_path / "a-Hypnogram.edf", "W2")
+    alone, dead, difference = (
+        extract(psg, hypnogram, **{**OPTIONS, "channel": [label]}) for label in ("EEG Fpz-Cz", "M1", "EEG Fpz-Cz-M1")
+    )
+    assert "flat=2" in dead.flags and not any("multiplied" in doubt for doubt in dead.doubts)
+    np.testing.assert_allclose(difference.signal * difference.scale_uv, alone.signal * alone.scale_uv, atol=1.0)
+
+
 def test_twenty_two_hours_take_under_300_mb(tmp_path):
     n_epochs = 22 * 120
     noise = np.random.default_rng(0).normal(0, 20, n_epochs * 3000).clip(-190, 190)
