@@ -83,15 +83,13 @@ def curves(
     segment = np.arange(n_samples) * SEGMENTS // n_samples
     chosen = np.stack([(rank < step * SEGMENTS / STEPS)[:, segment] for step in range(STEPS + 1)])
     rows, stages = np.tile(rows, STEPS + 1), np.tile(stages, STEPS + 1)
-    deletion, insertion = (
-        probabilities_of(decisions, np.where(chosen, put, left).reshape(-1, n_samples), rows)[1][
-            np.arange(len(rows)), stages
-        ]
-        .reshape(STEPS + 1, n)
-        .T
-        for put, left in ((fill, signal), (signal, fill))
-    )
-    return deletion, insertion
+
+    def along(put: np.ndarray, left: np.ndarray) -> np.ndarray:
+        x = np.where(chosen, put, left).reshape(-1, n_samples)
+        followed = probabilities_of(decisions, x, rows)[1][np.arange(len(rows)), stages]
+        return followed.reshape(STEPS + 1, n).T
+
+    return along(fill, signal), along(signal, fill)
 
 
 def without_band(signal: np.ndarray, inside: np.ndarray, rate: float, band: tuple[float, float]) -> np.ndarray:

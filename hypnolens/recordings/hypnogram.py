@@ -20,8 +20,8 @@ TOLERANCE_S = 1e-3
 ROUNDED_S = 0.01
 """By how much bouts may miss the grid of epochs, as programs round times to hundredths of a second or to samples."""
 
-LEAST_MARKS = 2
-"""Different stages that marks without durations must have: one such word in a recording is a technician's note."""
+LEAST_STAGES, LEAST_MARKS = 2, 4
+"""Marks without durations are stages if they name so many different ones, or are so many; fewer may be notes."""
 
 STEPS_S = {"dreams": 5}
 """Steps other than an epoch in which programs write stages without times, by the name of their table of codes."""
@@ -321,7 +321,7 @@ def _bouts(annotations: Annotations) -> tuple[list[Bout], int]:
     ]
     if long := [one for one in found if (one[1] or 0.0) >= 1.0]:
         return long, len(found) - len(long)
-    if len({code for *_, code in found if code < len(CODE)}) < LEAST_MARKS and len(found) < 2 * LEAST_MARKS:
+    if len({code for *_, code in found if code < len(CODE)}) < LEAST_STAGES and len(found) < LEAST_MARKS:
         return [], 0
     marks = [
         (onset, text, UNSCORED if code is None else code)
@@ -345,7 +345,7 @@ def _whole_bouts(bouts: list[Bout]) -> tuple[list[Bout], str]:
     A recording begins and ends within an epoch of its scorer; others that are not whole are another program's epochs.
     """
     partial = []
-    if len(bouts) > 1 and (length := bouts[0][1]) and not _whole(length) and _whole(bouts[1][0] - bouts[-1][0]):
+    if len(bouts) > 2 and (length := bouts[0][1]) and not _whole(length) and _whole(bouts[1][0] - bouts[-1][0]):
         onset, _, text, code = bouts[0]
         whole = EPOCH_S * (length // EPOCH_S)
         bouts = [*([(onset + length - whole, whole, text, code)] if whole else []), *bouts[1:]]

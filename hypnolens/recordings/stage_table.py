@@ -11,7 +11,7 @@ import numpy as np
 from hypnolens.errors import RecordingError, quoted
 from hypnolens.recordings.edf_file import FETCH_AGAIN
 from hypnolens.recordings.stage_xml import MOST_BYTES
-from hypnolens.recordings.vocabulary import CODES, NO_STAGE, STANDARD, TEXTS, numbered, stage_of
+from hypnolens.recordings.vocabulary import CODES, NO_STAGE, STANDARD, TEXTS, is_number, numbered, stage_of
 from hypnolens.stages import UNSCORED
 
 COLUMNS = {
@@ -154,7 +154,7 @@ def _text(cell: str, codes: str | None, path: Path, line: int, recording: str) -
     """A stage as EDF+ writes it, of a number by its table; texts as they are."""
     if cell.lower() in NO_STAGE:
         return TEXTS[UNSCORED]
-    if not cell.removesuffix(".0").removeprefix("-").isdecimal():
+    if not is_number(cell):
         return cell
     if codes is None:
         what = f"{path.name} writes stages as numbers, which mean other stages in other programs"

@@ -64,8 +64,7 @@ BEFORE = re.compile(r"(?:sleep ?stage|stage|sleep) ?")
 """Words before a stage, where separators are blanks."""
 
 MARKER = re.compile(r"^(comment|event)/", re.I)
-"""What MNE puts before the texts of BrainVision's markers. Those of stimuli and responses are no stages: ``S1`` is a
-trigger."""
+"""What MNE puts before the texts of BrainVision's markers. Stimuli and responses are left out: ``S1`` is a trigger."""
 
 LIKE_ONE = re.compile(
     r"(?:sleep ?stage|stage|sleep|(?:schlaf)?stadium|stade|stadio|estadio|fase|phase) .{1,20}"
@@ -107,7 +106,7 @@ def looks_like_stage(text: str) -> bool:
 
 
 def unread(texts: Iterable[str]) -> list[str]:
-    """Sentences that count texts that are no stages, and name those that look like some, and of others the frequent."""
+    """How many texts are not stages, in sentences that name those that look like stages and those that are frequent."""
     counts = Counter(text for text in texts if stage_of(text) is None and not LIGHTS.search(text))
     like = {text: n for text, n in counts.items() if looks_like_stage(text)}
     others = {text: n for text, n in counts.items() if text not in like}
@@ -120,12 +119,16 @@ def unread(texts: Iterable[str]) -> list[str]:
     return sentences
 
 
+def is_number(text: str) -> bool:
+    """Whether a stage is written as a whole number; some programs write ``2.0``."""
+    return text.removesuffix(".0").removeprefix("-").isdecimal()
+
+
 def numbered(text: str, codes: str | None) -> str:
     """A number of one of `CODES` as the stage that it is, in the words of EDF+; any other text as it is."""
-    number = text.removesuffix(".0")
-    if codes is None or not number.removeprefix("-").isdecimal():
+    if codes is None or not is_number(text):
         return text
-    code = CODES[codes].get(int(number))
+    code = CODES[codes].get(int(text.removesuffix(".0")))
     return text if code is None else TEXTS[code]
 
 

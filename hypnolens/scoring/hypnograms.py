@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 import yasa
 
+from hypnolens.recordings.vocabulary import TEXTS
 from hypnolens.scoring.scored import Scored
 from hypnolens.stages import EPOCH_S, STAGES
-
-TEXTS = tuple(f"Sleep stage {stage}" for stage in (*STAGES, "?"))
-"""Texts of the EDF+ standard, in the order of the stages' codes and of `hypnolens.stages.UNSCORED`."""
 
 YEARS = (1985, 2084)
 """First and last year that an EDF header can hold: it has two digits for them."""

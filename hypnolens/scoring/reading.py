@@ -11,7 +11,7 @@ import numpy as np
 
 from hypnolens.errors import RecordingError, one_line
 from hypnolens.io.checksums import unchanged
-from hypnolens.io.kinds import FILE, instead, kind_of
+from hypnolens.io.kinds import FILE, FOLDER, kind_of
 from hypnolens.recordings.extraction import LEAST_RATE_HZ, touched
 from hypnolens.recordings.hypnogram import Hypnogram, place_stages, read_stages
 from hypnolens.recordings.stage_files import with_codes
@@ -62,9 +62,10 @@ def read_night(
         different rates, values that cannot be EEG; a file that changes while it is read.
     """
     name = night_name(path)
-    if kind_of(path) != FILE:
-        remedy = f"give its recordings, such as {path}/*.edf" if path.is_dir() else "correct the path"
-        raise RecordingError(name, f"there is no file {path}{instead(path)}", remedy)
+    if (kind := kind_of(path)) != FILE:
+        what = f"{path} is {kind}, not a recording" if kind else f"{path} does not exist"
+        remedy = f"give its recordings, such as {path}/*.edf" if kind == FOLDER else "correct the path"
+        raise RecordingError(name, what, remedy)
     beside = companion(path, names_in(path.parent)) if hypnogram is None else None
     with unchanged(name) as sha256_of:
         sha256_of(*(file for file in (hypnogram, beside) if file))

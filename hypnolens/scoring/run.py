@@ -123,7 +123,7 @@ def score_files(
 
 
 def unnamed(paths: Sequence[Path]) -> dict[Path, RecordingError]:
-    """Nights whose outputs would overwrite each other, or that cannot name files, and why; the others are no worse."""
+    """Why some nights cannot be scored together: their outputs would overwrite each other, or have no usable name."""
     found = {}
     for path in paths:
         try:

@@ -100,7 +100,7 @@ def test_a_hypnogram_is_of_one_night(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["gone.edf"], "there is no file"),
+        (["gone.edf"], "does not exist; correct the path"),
         (["night.edf", "--model", "nowhere"], "no model there"),
         (["night.edf", "--channel", "O9-M1"], "channel 'O9-M1' not found; the file has 'EEG Fpz-Cz'"),
         (["night.edf", "--ensemble"], "holds one network"),

@@ -117,9 +117,9 @@ def test_what_is_no_recording_is_refused_in_one_line(tmp_path, name):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    _refused(tmp_path / "gone.edf", "there is no file")
+    _refused(tmp_path / "gone.edf", "does not exist; correct the path")
     (tmp_path / "folder.edf").mkdir()
-    _refused(tmp_path / "folder.edf", "there is no file")
+    _refused(tmp_path / "folder.edf", "is a folder, not a recording; give its recordings, such as ")
 
 
 def test_less_than_an_epoch_is_refused(tmp_path):
