@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from hypnolens.errors import DatasetError, OtherError, quoted
 from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.tensors import opened, write_tensors
-from hypnolens.recordings.typical import Typical
 from hypnolens.stages import EPOCH_S, STAGES
 
 NOTHING = -1
@@ -22,6 +22,26 @@ READ = (
     "scale_uv", "sampling_rate_hz", "first_s", "highpass_hz", "recording", "subject", "night", "channel", "start_time",
 )  # fmt: skip
 """Texts of the file that later steps read, besides those that tell where it comes from and what was dropped."""
+
+SEGMENT = 256
+"""Samples of a Welch segment: the gain it gives is smooth, so that epochs can be filtered one by one."""
+
+
+class Typical(NamedTuple):
+    """Of the span of sleep of a recording, which `hypnolens.recordings.typical` finds.
+
+    Attributes
+    ----------
+    log_power
+        Mean of the natural logarithm of the power in µV²/Hz, float64 ``(n_frequencies,)``, by Welch's method with
+        segments of `SEGMENT` samples.
+    mean, sd
+        Of all samples in µV.
+    """
+
+    log_power: np.ndarray
+    mean: float
+    sd: float
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from hypnolens.io.checksums import digest_of_file, unchanged
 from hypnolens.io.tables import read_rows
 from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.edf import Channel, read_channel
-from hypnolens.recordings.epochs import Epochs
+from hypnolens.recordings.epochs import Epochs, Typical
 from hypnolens.recordings.hypnogram import kept_epochs, read_stages
 from hypnolens.recordings.quality import quality_flags
-from hypnolens.recordings.typical import Typical, span_of_sleep, typical_of
+from hypnolens.recordings.typical import span_of_sleep, typical_of
 from hypnolens.stages import CODE, EPOCH_S, MOVEMENT, UNSCORED
 
 LEAST_RATE_HZ = 20.0

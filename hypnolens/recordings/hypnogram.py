@@ -288,15 +288,24 @@ def _offset_s(hypnogram: datetime, signal: datetime, length_s: float, duration_s
             raise ValueError(f"{which} taken away, and lengths do not say that both begin together ({lengths})")
         return 0.0, f"{which} taken away; both are as long, and are taken to begin together"
     difference = hypnogram - signal
-    if 1 in (hypnogram.year, signal.year):
-        day = timedelta(days=1)
-        difference = (difference + day / 2) % day - day / 2
-    return difference.total_seconds(), ""
+    undated = [start for start in (hypnogram, signal) if _no_date(start)]
+    if not undated:
+        return difference.total_seconds(), ""
+    day = timedelta(days=1)
+    of_day = (difference + day / 2) % day - day / 2
+    if of_day == difference or 1 in (hypnogram.year, signal.year):
+        return of_day.total_seconds(), ""
+    return of_day.total_seconds(), f"{undated[0]:%Y-%m-%d} is no date; both are aligned by the time of day"
 
 
 def _no_clock(start: datetime) -> bool:
-    """Whether a start is what programs write that take away dates: midnight of no day, or of the first of an era."""
-    return start.time() == time() and (start.year == 1 or ((start.month, start.day) == (1, 1) and start.year in ERAS))
+    """Whether a start is what programs write that take away dates and times: midnight of no day."""
+    return start.time() == time() and _no_date(start)
+
+
+def _no_date(start: datetime) -> bool:
+    """Whether a date is none, or the first day of an era, which programs write that take away dates."""
+    return start.year == 1 or ((start.month, start.day) == (1, 1) and start.year in ERAS)
 
 
 Bout = tuple[float, float | None, str, int]

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hypnolens.recordings.epochs import Epochs
-from hypnolens.recordings.typical import SEGMENT, Typical, typical_of
+from hypnolens.recordings.epochs import SEGMENT, Epochs, Typical
 
 
 def normalise(epochs: Epochs, kind: str) -> Epochs:
@@ -27,6 +26,8 @@ def normalise(epochs: Epochs, kind: str) -> Epochs:
     """
     if kind == "none":
         return epochs
+    from hypnolens.recordings.typical import typical_of  # of a second's import, which predictions of raw epochs spare
+
     signal = epochs.signal.astype(np.float32) * np.float32(epochs.scale_uv)
     typical = epochs.typical or typical_of(signal, epochs.rate)
     # Of a signal that is flat throughout, the deviation is zero.

@@ -88,12 +88,16 @@ def _events(root: Element) -> Iterator[tuple[float, float | None, str]]:
         concept = (event.findtext("{*}EventConcept") or "").partition("|")[0].strip()
         if concept == "Recording Start Time":  # a time of day, and as long as the signal
             continue
-        onset = float(event.findtext("{*}Start") or "no Start")
-        duration = float(text) if (text := (event.findtext("{*}Duration") or "").strip()) else None
+        onset = _seconds(event.findtext("{*}Start") or "no Start")
+        duration = _seconds(text) if (text := (event.findtext("{*}Duration") or "").strip()) else None
         if not (0 <= onset < float("inf") and 0 <= (duration or 0.0) < float("inf")):
             raise ValueError(f"{onset:g} s, {duration:g} s")
         kind = (event.findtext("{*}EventType") or "").partition("|")[0].strip()
         yield onset, duration, CONCEPTS.get(concept, f"Stage {concept}") if kind == "Stages" else concept or kind
+
+
+def _seconds(text: str) -> float:
+    return float(text.strip().replace(",", "."))  # some languages have a decimal comma
 
 
 def _check_length(root: Element, path: Path, recording: str) -> None:

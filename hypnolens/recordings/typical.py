@@ -4,16 +4,12 @@ A recorder may run for a day. What people and nights differ in (skull, electrode
 the hours around sleep, as in training, and not from an afternoon of wake.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.ndimage import binary_dilation, uniform_filter1d
 from scipy.signal import welch
 
+from hypnolens.recordings.epochs import SEGMENT, Typical
 from hypnolens.recordings.quality import FLAT_UV
-
-SEGMENT = 256
-"""Samples of a Welch segment: the gain it gives is smooth, so that epochs can be filtered one by one."""
 
 SIGMA_HZ, FAST_HZ = (11.0, 16.0), (25.0, 45.0)
 """Bands whose ratio is several times as high in N2 and N3 as in wake, whatever the gain is: spindles beside little
@@ -33,23 +29,6 @@ LOUD = 10.0
 
 CHUNK = 512
 """Epochs whose spectra are computed at a time."""
-
-
-class Typical(NamedTuple):
-    """Of the span of sleep of a recording.
-
-    Attributes
-    ----------
-    log_power
-        Mean of the natural logarithm of the power in µV²/Hz, float64 ``(n_frequencies,)``, by Welch's method with
-        segments of `SEGMENT` samples.
-    mean, sd
-        Of all samples in µV.
-    """
-
-    log_power: np.ndarray
-    mean: float
-    sd: float
 
 
 def typical_of(signal: np.ndarray, rate: float, span: np.ndarray | None = None) -> Typical:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hypnolens.errors import one_line
-from hypnolens.recordings.typical import Typical
+from hypnolens.recordings.epochs import Typical
 from hypnolens.stages import EPOCH_S, UNSCORED
 
 

@@ -15,10 +15,10 @@ from hypnolens.network.model import fused
 from hypnolens.network.polarity import doubt
 from hypnolens.network.training_range import out_of_range
 from hypnolens.recordings.drift import without_drift
-from hypnolens.recordings.epochs import Epochs
+from hypnolens.recordings.epochs import Epochs, Typical
 from hypnolens.recordings.extraction import cut, resample, touched
 from hypnolens.recordings.normalisation import normalise
-from hypnolens.recordings.typical import Typical, span_of_sleep, typical_of
+from hypnolens.recordings.typical import span_of_sleep, typical_of
 from hypnolens.scoring.disturbances import disturbances
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of

@@ -274,6 +274,18 @@ def test_a_clock_that_was_taken_away_lays_no_stage_hours_away(tmp_path, signal, 
     assert read_night(psg).human is None
 
 
+@pytest.mark.parametrize("day", [datetime(1985, 1, 1), datetime(2000, 1, 1)])
+def test_of_a_date_that_was_taken_away_the_time_of_day_is_left(tmp_path, day):
+    signal, stages = day.replace(hour=23, minute=58, second=30), datetime(2020, 4, 25, 0, 0, 0)
+    psg = write_psg(tmp_path / "n-PSG.edf", {"EEG C4-A1": EEG}, start=signal)
+    beside = write_hypnogram(tmp_path / "n-Hypnogram.edf", STAGES[3:], start=stages)
+    epochs, night = extract(psg, beside, channel=["EEG C4-A1"], **OPTIONS), read_night(psg)
+    assert epochs.stage.tolist() == CODES[3:] and epochs.epoch_index[0] == 3
+    assert night.human[3:].tolist() == CODES[3:]
+    for said in (epochs.doubts, night.warnings):
+        assert any(f"{day:%Y-%m-%d} is no date; both are aligned by the time of day" in one for one in said)
+
+
 def test_marks_beside_bouts_are_counted(tmp_path):
     times = record_times(len(EEG) // 100, 1.0)
     times[0] += annotation(0, 300, "Sleep stage 2")

@@ -115,6 +115,11 @@ def test_movement_and_unscored_are_what_they_are(tmp_path):
     ]  # fmt: skip
 
 
+def test_times_of_an_event_may_have_a_decimal_comma(tmp_path):
+    (tmp_path / "a.xml").write_text(_nsrr("W1223322RRWW").replace("30.0<", "30,0<"))
+    assert _stages(tmp_path / "a.xml").stages.tolist() == CODES
+
+
 def test_marks_of_a_table_hold_until_the_next_and_other_events_are_counted(tmp_path):
     (tmp_path / "a.tsv").write_text("onset\tstage\n0\tW\n60\tN2\n90\tarousal\n240\tR\n")
     found = _stages(tmp_path / "a.tsv")

@@ -1,5 +1,6 @@
 """Runs of the whole pipeline on recordings and a network as small as they can be."""
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -75,10 +76,18 @@ def pipeline(tmp_path) -> Pipeline:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Pipeline:
-    """A chain run to its report on three simulated half-hours. Tests leave it as they find it."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("finished"))
-    pipeline.configure(datasets={"mini": SIMULATED})
-    run = pipeline.run()
-    assert run.returncode == 0, run.stdout
-    return pipeline
+def finished(tmp_path_factory, worker_id) -> Pipeline:
+    """A chain run to its report on three simulated half-hours. Tests leave it as they find it.
+
+    It is run by the first process of tests that needs it; each has a copy.
+    """
+    common = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    original = Pipeline(common / "chain")
+    with (common / "chain.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (original.folder / "reports/paper.html").exists():
+            original.folder.mkdir(exist_ok=True)
+            original.configure(datasets={"mini": SIMULATED})
+            run = original.run()
+            assert run.returncode == 0, run.stdout
+        return Pipeline(shutil.copytree(original.folder, tmp_path_factory.mktemp("finished") / "chain"))
