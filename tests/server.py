@@ -12,20 +12,20 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Server:
-    """Serves ``files`` (bytes by path, or files) and ``lists`` of files as the NSRR does, on a port of its own.
+    """Serves ``files`` (bytes by path, or files) and ``lists`` of files as the NSRR does, on a port, or on a free one.
 
     ``manner`` maps a path, or `None` for all, to what is done instead, by the number of the request for it (from 0): a
     function that returns one of the words of `Handler.misbehave`, or `None` to behave.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.files: dict[str, bytes | Path] = {}
         self.lists: dict[str, list[dict[str, object]]] = {}
         self.manner: dict[str | None, Callable[[int], str | None]] = {}
         self.asked: list[str] = []
         self.times: dict[str, int] = defaultdict(int)
         handler = type("Bound", (Handler,), {"server_of": self})
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self.http.daemon_threads = True
         self.address = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()

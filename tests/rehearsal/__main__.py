@@ -1,6 +1,6 @@
 """Rehearses the paper's run on simulated recordings in the names and layout of the real ones, and checks what came out.
 
-    python -m tests.rehearsal [FOLDER] [--small] [--seed N] [--cores N] [--undisturbed]
+    python -m tests.rehearsal [FOLDER] [--small] [--seed N] [--cores N] [--undisturbed] [--continued]
                                 [--against FOLDER]
 
 The unchanged command, with a configuration that says where the files are and makes networks narrow. It is killed three
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.rehearsal.course import course, project
+from tests.rehearsal.course import KILLS, course, project
 from tests.rehearsal.rehearsal import SMALL, WHOLE, Rehearsal
 
 
@@ -27,6 +27,9 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--undisturbed", action="store_true", help="one run, without kills, changes and damage")
     parser.add_argument(
+        "--continued", action="store_true", help="go on in the folder of one that was broken off; no further kills"
+    )
+    parser.add_argument(
         "--against", type=Path, metavar="FOLDER", help="another rehearsal, whose tables must be the same"
     )
     given = parser.parse_args()
@@ -34,7 +37,7 @@ def main() -> int:
     rehearsal = Rehearsal.prepared(folder.absolute(), SMALL if given.small else WHOLE, seed=given.seed,
                                    cores=given.cores)  # fmt: skip
     against = given.against and given.against / "run"
-    wrong = course(rehearsal, disturbed=not given.undisturbed, against=against)
+    wrong = course(rehearsal, kills={} if given.continued else KILLS, disturbed=not given.undisturbed, against=against)
     if not given.small:
         project(rehearsal)
     print(*(wrong or ["all as it should be"]), sep="\n")

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,13 @@ COMPARED = ("reports/tables/*.tsv", "reports/*/tables/*.tsv", "reports/*/*/table
 OF_TIMES = {"jobs.tsv", "fold_costs.tsv", "cost.tsv", "stride.tsv"}
 
 
-def course(rehearsal: Rehearsal, *, disturbed: bool, against: Path | None = None) -> list[str]:
+def course(
+    rehearsal: Rehearsal,
+    *,
+    disturbed: bool,
+    kills: Mapping[str, tuple[float, float]] = KILLS,
+    against: Path | None = None,
+) -> list[str]:
     """Run to the end, with what can happen on the way; returns all that was not as it should be.
 
     Parameters
@@ -40,19 +46,23 @@ def course(rehearsal: Rehearsal, *, disturbed: bool, against: Path | None = None
     rehearsal
         As `Rehearsal.prepared` gives it.
     disturbed
-        Whether it is killed, changed and damaged.
+        Whether it is changed and damaged, and killed as ``kills`` says.
+    kills
+        What is killed, and between which shares of the steps.
     against
         The folder ``run`` of another one, whose tables must be the same.
     """
     with inside(rehearsal):
-        return _course(rehearsal, disturbed, against)
+        return _course(rehearsal, disturbed, kills, against)
 
 
-def _course(rehearsal: Rehearsal, disturbed: bool, against: Path | None) -> list[str]:
+def _course(
+    rehearsal: Rehearsal, disturbed: bool, kills: Mapping[str, tuple[float, float]], against: Path | None
+) -> list[str]:
     wrong = []
     if disturbed:
         rng = random.Random(rehearsal.seed)
-        for kind, between in KILLS.items():
+        for kind, between in kills.items():
             rehearsal.go(kind, rng.uniform(*between))
     if rehearsal.go():
         return [f"the run did not come to its end:\n{rehearsal.said()}"]

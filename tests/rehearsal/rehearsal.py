@@ -127,11 +127,16 @@ class Rehearsal(Pipeline):
 
     @classmethod
     def prepared(cls, folder: Path, form: Form, *, seed: int, cores: int = 2) -> "Rehearsal":
-        """Write archives, checksums and configuration, and start the server."""
-        made = cls(folder / "run", folder, form, Server(), seed, cores=cores)
+        """Write archives, checksums and configuration, and start the server.
+
+        In the folder of a rehearsal that did not come to its end the same is written again, and all else is left.
+        """
+        before = folder / "run" / "rehearsal.yaml"
+        port = int(before.read_text().partition("http://127.0.0.1:")[2].split()[0]) if before.is_file() else 0
+        made = cls(folder / "run", folder, form, Server(port), seed, cores=cores)
         for path in (made.folder, made.home, made.temporary):
-            path.mkdir(parents=True)
-        made.root = copy_of_the_project(folder)
+            path.mkdir(parents=True, exist_ok=True)
+        made.root = folder / "copy" if before.is_file() else copy_of_the_project(folder)
         made._archives()
         made._misbehave(random.Random(seed))
         made.configure_with({})
@@ -223,7 +228,7 @@ class Rehearsal(Pipeline):
     def _archives(self) -> None:
         """Write both archives and the table of checksums of the copy; let the server hold them."""
         archive = self.work / "archive"
-        archive.mkdir()
+        archive.mkdir(exist_ok=True)
         table = self.root / "config" / "tables" / "sleep-edf.tsv"
         rows = read_rows(table)
         wanted = parse_subjects(self.form.subjects)
