@@ -43,16 +43,17 @@ LEAST_NIGHTS_A_MINUTE, BELOW_MB = 15, 400
 
 # The peak is that of /proc: `ru_maxrss` of a child begins with its parent's.
 ALONE = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from hypnolens.recordings.epochs import write_epochs
 from hypnolens.recordings.extraction import extract
 
 psg, hypnogram, out, options = sys.argv[1:]
+begun = time.perf_counter()
 epochs = extract(Path(psg), Path(hypnogram), source=psg, **json.loads(options))
 write_epochs(epochs, Path(out))
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(len(epochs.stage), int(peak.split()[1]) * 1024 / 1e6)
+print(len(epochs.stage), int(peak.split()[1]) * 1024 / 1e6, time.perf_counter() - begun)
 """
 
 
@@ -79,13 +80,14 @@ def extract_alone(folder: Path, name: str) -> dict:
     begun = time.perf_counter()
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     seconds = time.perf_counter() - begun
-    kept, peak_mb = said.split()
+    kept, peak_mb, own_seconds = said.split()
     return {
         "recording": name,
         "hours": HOURS,
         "megabytes": round(psg.stat().st_size / 1e6, 1),
         "epochs_kept": int(kept),
         "seconds": round(seconds, 2),
+        "without_imports": round(float(own_seconds), 2),
         "peak_mb": round(float(peak_mb), 1),
     }
 
@@ -131,6 +133,7 @@ def main() -> int:
         "n_recordings": RECORDINGS,
         "megabytes_each": statistics.median(row["megabytes"] for row in rows),
         "median_seconds": round(statistics.median(row["seconds"] for row in rows), 2),
+        "median_seconds_without_imports": round(statistics.median(row["without_imports"] for row in rows), 2),
         "max_peak_mb": peak_mb,
         "nights_a_minute_two_cores": round(rate, 1),
         "projected_minutes_153": round(153 / rate, 1),

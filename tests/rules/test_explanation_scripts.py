@@ -142,7 +142,13 @@ def _unlearnt(chain, folder, fold):
     return {"label_shuffled": [str(weights)], "label_shuffled_cards": [str(twin / "model.json")]}
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["events", "no event, a recording all wrong"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(True, id="events"),
+        pytest.param(False, id="no event, a recording all wrong", marks=pytest.mark.slow),
+    ],
+)
 def measured(chain, tmp_path_factory, request):
     """The scripts from maps to tables of explanations, of epochs that are staged as the expert did."""
     folder = tmp_path_factory.mktemp("explanations")

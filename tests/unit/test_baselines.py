@@ -202,7 +202,7 @@ def _alike(found, by_hand):
 
 
 @pytest.mark.parametrize("name", ["dreams1", "dreams2", "dreams4", "dynamo1"])
-@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("native", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_yasa_stages_real_recordings_as_by_hand(data, name, native, capfd):
     psg, hypnogram = (data / "real" / f"{name}-{kind}.edf" for kind in ("PSG", "Hypnogram"))
     raw = mne.io.read_raw_edf(psg, verbose="error")

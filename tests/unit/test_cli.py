@@ -126,6 +126,7 @@ def test_files_of_stages_are_no_nights(tmp_path, capsys):
     assert json.loads((tmp_path / "o" / "n.json").read_text())["human"]["n_epochs"] == 12
 
 
+@pytest.mark.slow
 def test_nights_side_by_side_give_what_they_give_alone(tmp_path):
     nights = [_night(tmp_path, f"n{seed}.edf", pink(12, seed=seed).clip(-190, 190)) for seed in range(3)]
     assert score(*nights, "--no-page", "--jobs", 2, out=tmp_path / "two") == 0

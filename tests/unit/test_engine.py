@@ -145,6 +145,7 @@ def test_mapped_files_and_a_resident_table_give_the_same_epochs(mapped):
     assert store.stage.tolist() == [*RECORDINGS[0].stage, *RECORDINGS[1].stage]
 
 
+@pytest.mark.slow
 def test_every_process_has_a_device_of_its_own_until_there_are_more_than_devices(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     code = (

@@ -84,8 +84,12 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch,
     assert _same(whole, resumed) and _without_time(history) == _without_time(again)
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGUSR2"])
-@pytest.mark.parametrize("steps_before", [3, 6, 8])
+@pytest.mark.parametrize("name, steps_before", [
+    ("SIGTERM", 3), ("SIGUSR1", 6), ("SIGUSR2", 8),
+    *(pytest.param(name, steps, marks=pytest.mark.slow) for name, steps in (
+        ("SIGTERM", 6), ("SIGTERM", 8), ("SIGUSR1", 3), ("SIGUSR1", 8), ("SIGUSR2", 3), ("SIGUSR2", 6),
+    )),
+])  # fmt: skip
 def test_a_signal_keeps_the_state_in_the_middle_of_a_pass(tmp_path, monkeypatch, name, steps_before):
     whole, history = _train(tmp_path / "whole.pt")
     step, calls = Engine.step, []
