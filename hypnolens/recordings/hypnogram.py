@@ -288,14 +288,14 @@ def _offset_s(hypnogram: datetime, signal: datetime, length_s: float, duration_s
             raise ValueError(f"{which} taken away, and lengths do not say that both begin together ({lengths})")
         return 0.0, f"{which} taken away; both are as long, and are taken to begin together"
     difference = hypnogram - signal
-    undated = [start for start in (hypnogram, signal) if _no_date(start)]
-    if not undated:
+    day, dateless = timedelta(days=1), 1 in (hypnogram.year, signal.year)
+    placeholders = [start for start in (hypnogram, signal) if _no_date(start)]
+    if not placeholders or (not dateless and timedelta() <= difference < day):
         return difference.total_seconds(), ""
-    day = timedelta(days=1)
     of_day = (difference + day / 2) % day - day / 2
-    if of_day == difference or 1 in (hypnogram.year, signal.year):
+    if of_day == difference or dateless:
         return of_day.total_seconds(), ""
-    return of_day.total_seconds(), f"{undated[0]:%Y-%m-%d} is no date; both are aligned by the time of day"
+    return of_day.total_seconds(), f"{placeholders[0]:%Y-%m-%d} is a placeholder; the files are aligned by time of day"
 
 
 def _no_clock(start: datetime) -> bool:

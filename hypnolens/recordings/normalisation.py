@@ -26,7 +26,7 @@ def normalise(epochs: Epochs, kind: str) -> Epochs:
     """
     if kind == "none":
         return epochs
-    from hypnolens.recordings.typical import typical_of  # of a second's import, which predictions of raw epochs spare
+    from hypnolens.recordings.typical import typical_of  # takes a second, and raw epochs do not need it
 
     signal = epochs.signal.astype(np.float32) * np.float32(epochs.scale_uv)
     typical = epochs.typical or typical_of(signal, epochs.rate)

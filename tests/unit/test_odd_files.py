@@ -7,8 +7,9 @@ import pytest
 
 from hypnolens.datasets.folder import list_recordings, told
 from hypnolens.errors import RecordingError
-from hypnolens.recordings.edf import list_annotations, read_channel
+from hypnolens.recordings.edf import Annotations, list_annotations, read_channel
 from hypnolens.recordings.extraction import extract
+from hypnolens.recordings.hypnogram import place_stages
 from hypnolens.recordings.units import microvolts
 from hypnolens.recordings.vocabulary import looks_like_stage, stage_of, unread
 from hypnolens.scoring.reading import read_night
@@ -283,7 +284,17 @@ def test_of_a_date_that_was_taken_away_the_time_of_day_is_left(tmp_path, day):
     assert epochs.stage.tolist() == CODES[3:] and epochs.epoch_index[0] == 3
     assert night.human[3:].tolist() == CODES[3:]
     for said in (epochs.doubts, night.warnings):
-        assert any(f"{day:%Y-%m-%d} is no date; both are aligned by the time of day" in one for one in said)
+        assert any(f"{day:%Y-%m-%d} is a placeholder; the files are aligned by time of day" in one for one in said)
+
+
+@pytest.mark.parametrize("stages, onset_h", [(datetime(2000, 1, 1, 23, 30), 13.5), (datetime(2000, 1, 1, 9), -1.0)])
+def test_dates_that_agree_are_believed_even_on_the_first_day_of_an_era(stages, onset_h):
+    bouts = tuple((30.0 * n, 30.0, "Sleep stage 2") for n in range(480))
+    found = place_stages(
+        Annotations(bouts, stages), "h", start=datetime(2000, 1, 1, 10), duration_s=86400, recording="h"
+    )
+    scored = np.flatnonzero(found.stages == 2)
+    assert scored[0] == max(120 * onset_h, 0) and len(scored) == 480 + min(120 * onset_h, 0) and not found.doubts
 
 
 def test_marks_beside_bouts_are_counted(tmp_path):
