@@ -40,7 +40,7 @@ arithmetic: $(VENV)/tools
 faults: $(VENV)/tools
 	$(BIN)/python -m tests.faults
 
-# The paper's run on simulated recordings in the names and layout of the real ones, killed, changed and damaged; three hours.
+# The paper's run on simulated recordings in the names and layout of the real ones, killed, changed and damaged; hours.
 rehearsal: $(VENV)/tools
 	$(BIN)/python -m tests.rehearsal
 
