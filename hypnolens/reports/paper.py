@@ -251,7 +251,8 @@ def sentences(dataset: Mapping[str, Any], card: Mapping[str, Any], study: Study)
     e = card["experiment"]
     if "width" in e:
         context = (
-            f"a BiLSTM ({e['lstm_layers']} layers, {e['lstm_hidden']} units a direction) over {e['window']} epochs"
+            f"a BiLSTM ({e['lstm_layers']} layer{'s' * (e['lstm_layers'] > 1)}, {e['lstm_hidden']} units a direction) "
+            f"over {e['window']} epochs"
         )
         found += [
             f"The network: a one-dimensional SE-ResNet-18 of width {e['width']}, squeeze-and-excitation "

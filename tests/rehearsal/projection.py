@@ -56,7 +56,7 @@ def projected(real: Plan, speeds: Mapping[str, Speed], rehearsed: Iterable[Job])
         yield _row(title, sum(one.folds for one in its), here, gpu)
     others = [job for job in jobs if job.rule not in TRAINED | BY_RECORDING]
     by_fold = [job for job in others if any(word.startswith("fold-") for word in job.wildcards)]
-    more = sum(len(real.folds(dataset)) for dataset in real.run) / len({j.wildcards for j in by_fold} or {()})
+    more = sum(len(real.folds(dataset)) for dataset in real.run) / max(1, sum(job.rule == "fold" for job in jobs))
     for title, its, times in (("other steps of folds", by_fold, more), ("all others", [*{*others} - {*by_fold}], 1.0)):
         yield _row(title, round(len(its) * times), sum(job.wall_s for job in its) * times / 3600)
 
