@@ -1,6 +1,6 @@
 """Do intervals over subjects hold the truth as often as they say? Prints JSON; fails if the bar is missed.
 
-    python benchmarks/coverage.py > benchmarks/results/coverage.json        # a minute on one core
+    python benchmarks/intervals.py > benchmarks/results/intervals.json        # a minute on one core
 
 Subjects are drawn from a population whose pooled score is known, in two experiments, the second a little worse. Each
 has its own stages, is hard or easy to stage, and has its own rates of confusion; the mean rates, with an N1 that is

@@ -114,7 +114,7 @@ def bootstrap_intervals(confusions: np.ndarray, *, seed: int, draws: int = DRAWS
 
     Epochs of one night resemble each other, so that subjects, not epochs, are the sample. On simulated subjects the
     intervals cover the truth in about 95 % of cases from three subjects on, and percentiles of the draws do not below
-    forty (``benchmarks/coverage.py``).
+    forty (``benchmarks/intervals.py``).
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from benchmarks.coverage import coverage
+from benchmarks.intervals import coverage
 from hypnolens.evaluation import metrics
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.evaluation.scores import evaluate, evaluate_recordings
