@@ -151,6 +151,9 @@ def align_recording(
 ) -> dict[Key, dict[str, np.ndarray]]:
     """Measures of every method and control on the sampled epochs of a recording that have an event of a kind.
 
+    Of every stage: where an event is no sign of the stage, a map that still lies on it follows what stands out, and not
+    what speaks for the stage.
+
     Parameters
     ----------
     epochs, maps
@@ -165,13 +168,13 @@ def align_recording(
     found = {}
     onset_s = epochs.onset_s + BIN_S / 2
     for source, of_source in events.groupby("source", sort=True):
-        for kind, stages in KIND_STAGES.items():
+        for kind in KIND_STAGES:
             if kind not in set(of_source["kind"]):
                 continue
             inside, near = (
                 mask(of_source, onset_s, N_BINS, 1 / BIN_S, kind=kind, margin_s=margin) for margin in (0, TOLERANCE_S)
             )
-            for stage in stages:
+            for stage in STAGES:
                 rows = maps.sample[(epochs.stage[maps.sample] == CODE[stage]) & inside[maps.sample].any(axis=1)]
                 if not len(rows):
                     continue
@@ -185,6 +188,8 @@ def align_recording(
 
 def alignment_table(recordings: Iterable[tuple[str, Mapping[Key, Mapping[str, np.ndarray]]]]) -> pd.DataFrame:
     """Pool recordings: a row for each source of events, stage, kind and map or control.
+
+    ``sign`` says whether the kind is a sign of the stage (`KIND_STAGES`).
 
     Parameters
     ----------
@@ -201,8 +206,9 @@ def alignment_table(recordings: Iterable[tuple[str, Mapping[Key, Mapping[str, np
     for key, parts in sorted(pooled.items()):
         values = {name: np.concatenate(part) for name, part in parts.items()}
         subjects = values.pop("subject")
-        rows.append({**key._asdict(), **means_over_epochs(values, subjects)})
-    return pd.DataFrame(rows, columns=[*Key._fields, "epochs", "subjects", *_interval_columns()]).round(4)
+        sign = key.stage in KIND_STAGES[key.kind]
+        rows.append({**key._asdict(), "sign": sign, **means_over_epochs(values, subjects)})
+    return pd.DataFrame(rows, columns=[*Key._fields, "sign", "epochs", "subjects", *_interval_columns()]).round(4)
 
 
 def _interval_columns() -> list[str]:

@@ -19,7 +19,7 @@ SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "de
 """Sources of events, the one that is read out first, and what it is called."""
 
 PLURAL = {"spindle": "spindles", "k-complex": "K-complexes", "slow-wave": "slow waves", "alpha": "alpha bursts"}
-"""Events that are taken away, in words."""
+"""Events in words; the others are waves."""
 
 FAILS = 0.5
 """A map of a random network that is as like the trained one's as this does not depend on what was learnt."""
@@ -74,6 +74,7 @@ class Page:
         show_heading("In plain words")
         sentences = [
             *self._on_events(),
+            *self._on_events_elsewhere(),
             *self._on_faithfulness(),
             *self._on_removal(),
             *self._on_sanity(),
@@ -136,8 +137,9 @@ class Page:
 
     def _on_events(self) -> list[str]:
         table = self.tables["alignment"]
+        table = table[table["sign"].astype(bool)]
         if table.empty:
-            return ["No event lies in an explained epoch, so that maps cannot be compared with any."]
+            return ["No event lies in an explained epoch whose sign it is, so that maps cannot be compared with any."]
         found = []
         for (stage, kind), part in table.groupby(["stage", "kind"], sort=False):
             source = _preferred(part["events"])
@@ -157,6 +159,25 @@ class Page:
                 f"place: {own['base']:.0%}; Grad-CAM: {rates[GRAD_CAM]}; the event's band: {rates['band amplitude']}). "
                 + verdict
             )
+        return found
+
+    def _on_events_elsewhere(self) -> list[str]:
+        """Does the map follow an event also where it is no sign of the stage?"""
+        table = self.tables["alignment"]
+        table = table[~table["sign"].astype(bool) & (table["map"] == LAYER_IG) & table["ratio_low"].notna()]
+        found = []
+        for kind, part in table.groupby("kind", sort=False):
+            rows = part[part["events"] == _preferred(part["events"])].to_dict("records")
+            said = ", ".join(
+                f"{r['stage']} {r['ratio']:.2f} ({_span(r, 'ratio')}; {r['epochs']:.0f} epochs)" for r in rows
+            )
+            drawn = " and ".join(row["stage"] for row in rows if row["ratio_low"] > 1)
+            verdict = (
+                f"**in {drawn} the map lies on them too: it shows what stands out there**" if drawn
+                else "there the map does not go to them"
+            )  # fmt: skip
+            name = PLURAL.get(str(kind), f"{kind} waves")
+            found.append(f"{name} where they are no sign of the stage, times the even share inside: {said}; {verdict}.")
         return found
 
     def _on_faithfulness(self) -> list[str]:

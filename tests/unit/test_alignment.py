@@ -267,23 +267,28 @@ def test_sources_are_compared_each_by_itself(aligned):
     assert 0.4 < missed["auroc"] < 0.5  # the map's ten bins are above what is inside
 
 
-def test_a_kind_is_looked_for_in_its_stages_only(aligned):
+def test_a_kind_is_looked_for_in_every_stage_and_the_table_says_whose_sign_it_is(aligned):
     table, _ = aligned
-    assert set(table.index.droplevel("map")) == {("X", "N2", "spindle"), ("true", "N2", "spindle")}
+    spindles = {(source, stage, "spindle") for source in ("X", "true") for stage in ("N2", "W")}
+    assert set(table.index.droplevel("map")) == {*spindles, ("true", "N3", "k-complex")}
+    signs = table["sign"].groupby(["stage", "kind"]).first()
+    assert signs.to_dict() == {("N2", "spindle"): True, ("W", "spindle"): False, ("N3", "k-complex"): False}
+    assert table.loc[("true", "W", "spindle", LAYER_IG), "ratio"] == pytest.approx(30, abs=1e-3)
 
 
 def test_a_table_pools_epochs_of_all_recordings(aligned):
     table, pieces = aligned
     for key, row in table.iterrows():
         values = np.concatenate([found[Key(*key)]["auroc"] for _, found in pieces])
-        assert row["epochs"] == len(values) == 120 and row["auroc"] == pytest.approx(values.mean(), abs=1e-4)
+        assert row["epochs"] == len(values) and row["auroc"] == pytest.approx(values.mean(), abs=1e-4)
 
 
 def test_only_sampled_epochs_that_have_an_event_count():
     epochs, maps, events = _night("a", 0)
     few = replace(maps, sample=np.array([3, 9, 10, 11, 70]))
-    (own,) = [v for k, v in align_recording(epochs, few, events[10:], reference=LAYER_IG).items() if k.map == LAYER_IG]
-    assert own["hit"].tolist() == [1, 1]  # epochs 10 and 11: 9 has no event, 3 and 70 are of other stages
+    found = align_recording(epochs, few, events[10:], reference=LAYER_IG)
+    own = found[Key("true", "N2", "spindle", LAYER_IG)]
+    assert own["hit"].tolist() == [1, 1]  # epochs 10 and 11: 9 and 3 have no event, 70 is of another stage
 
 
 def test_a_method_that_explains_a_sample_is_matched_by_row():
@@ -306,8 +311,8 @@ def test_without_events_or_correct_epochs_the_table_has_columns_and_no_row():
     ]
     assert found == [{}, {}]
     table = alignment_table([("a", one) for one in found])
-    assert table.empty and list(table.columns[:6]) == ["events", "stage", "kind", "map", "epochs", "subjects"]
-    assert set(table.columns[6:]) == {f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")}
+    assert table.empty and list(table.columns[:7]) == ["events", "stage", "kind", "map", "sign", "epochs", "subjects"]
+    assert set(table.columns[7:]) == {f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")}
 
 
 def test_a_map_on_a_spindle_prefers_sigma():
