@@ -25,8 +25,8 @@ TYPICAL = {
 """By kind of dataset; simulated ones follow from their hours. 22 h of seven channels take 48.2 MB; the NSRR's 8,444
 recordings of SHHS take 375 GB; epochs are those published of Sleep-EDF-78 and the 329 of SHHS; 960 are eight hours."""
 
-HOUR_MB = 2.2
-"""An hour of the three channels of a simulated night."""
+HOUR_MB = 0.73
+"""An hour of a channel of a simulated night."""
 
 SAMPLE_BYTES, WEIGHT_BYTES, COPIES = 2, 4, 2
 """Samples are kept as int16 and weights as float32; of a network there are its file and its checkpoint."""
@@ -83,7 +83,7 @@ def typical(plan: Plan, dataset: str) -> Size:
     if known := plan.published_counts(dataset):
         return TYPICAL[options["kind"]]._replace(epochs=sum(known["counts"].values()) / len(plan.recordings(dataset)))
     if options["kind"] == "simulate":
-        return Size(HOUR_MB * options["hours"], 3600 / EPOCH_S * options["hours"])
+        return Size(HOUR_MB * len(options["derivations"]) * options["hours"], 3600 / EPOCH_S * options["hours"])
     return TYPICAL[options["kind"]]
 
 

@@ -1,13 +1,14 @@
-"""Sleep microstructure: where events lie, and their waveforms, on the three channels of a simulated night."""
+"""Sleep microstructure: where events lie, and their waveforms, on the channels of a simulated night."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypnolens.simulation.derivations import Derivation, gains
 from hypnolens.simulation.spectra import STAGES
-from hypnolens.simulation.table import BANDS, SPECTRUM, calibration
+from hypnolens.simulation.table import BANDS, calibration
 
 RATE_HZ = 100
 EPOCH_SAMPLES = 30 * RATE_HZ
@@ -26,26 +27,60 @@ class Event:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a person's events share over nights."""
+    """What a person's events share over nights.
+
+    Attributes
+    ----------
+    spindle_hz, alpha_hz
+        Frequencies of their spindles and of their alpha.
+    rates
+        Factors of the rates of some kinds of event.
+    sizes
+        Factors of their amplitudes.
+    restless
+        Factor of how far bands swell and fade, see `signal.swelling`.
+    """
 
     spindle_hz: float
     alpha_hz: float
-    spindle_rate: float
+    rates: Mapping[str, float]
+    sizes: Mapping[str, float]
+    restless: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Traits":
-        """Draw a person."""
-        spindle, alpha, rate = rng.standard_normal(3).clip(-2.0, 2.0)
-        return cls(13.2 + 0.4 * spindle, 10.0 + 0.6 * alpha, float(np.exp(0.25 * rate)))
+    def draw(cls, decades: float, rng: np.random.Generator) -> "Traits":
+        """Draw a person who is so many decades older than the mean.
+
+        With age alpha slows, spindles become fewer and smaller, slow waves and K-complexes smaller.
+        """
+        spindle, alpha, *others = rng.standard_normal(8).clip(-2.0, 2.0)
+        rate, size, alphas, complexes, large, restless = np.exp(np.array([0.2, 0.15, 0.4, 0.3, 0.15, 0.2]) * others)
+        return cls(
+            spindle_hz=13.2 + 0.4 * spindle + 0.05 * decades,
+            alpha_hz=10.0 + 0.6 * alpha - 0.1 * decades,
+            rates={"spindle": rate * 0.92**decades, "alpha": alphas, "k-complex": complexes * 0.95**decades},
+            sizes={"spindle": size * 0.96**decades, "k-complex": large * 0.96**decades,
+                   "slow-wave": large * 0.95**decades},
+            restless=restless,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Kind:
     """How a kind of event occurs.
 
-    ``rates`` are events per epoch of a label; ``uv`` the range of amplitudes at Fpz-Cz, by which the waveform (within
-    -1 to 1) is multiplied; ``gains`` those of Fpz-Cz, Pz-Oz and EOG. Amplitudes follow the epoch's power in
-    ``band``, so that strong epochs have strong events.
+    Attributes
+    ----------
+    rates
+        Events in an epoch that is wholly of a stage; movement is a stage of its own here. What a scorer takes for the
+        sign of one stage is in others too, only rarer: spindles where experts mark them outside of N2, alpha in R.
+    duration_s
+        Range, of which all lengths are as likely.
+    uv
+        Median amplitude at Fpz-Cz, by which the waveform (within -1 to 1) is multiplied, and the standard deviation of
+        its logarithm. Amplitudes follow the epoch's power in ``band``, so that strong epochs have strong events.
+    least_uv
+        Smaller ones are in the signal, but an expert would not mark them: not listed.
     """
 
     name: str
@@ -53,8 +88,8 @@ class Kind:
     duration_s: tuple[float, float]
     uv: tuple[float, float]
     band: str
-    gains: tuple[float, float, float]
     wave: Callable[[Signal, float, Traits, np.random.Generator], Signal]
+    least_uv: float = 0.0
     listed: bool = True
 
 
@@ -117,22 +152,29 @@ def _rolling(t: Signal, length: float, traits: Traits, rng: np.random.Generator)
     return rng.choice([-1.0, 1.0]) * _rhythm(t, length, 0.3, rng)
 
 
-# Rates and amplitudes after the AASM manual's definitions and usual descriptions of young adults' sleep; the
-# energy of each kind stays a fraction of the band power that the table gives its stage. Eye movements belong to the
-# picture that a network sees (blinks and saccades reach Fpz-Cz) but are no events of the EEG: not listed.
+# Rates and amplitudes after the AASM manual's definitions and usual descriptions of sleep; of spindles after the
+# experts' marks in DREAMS, where up to 1.8 an epoch are in W and 1.3 in N1. The energy of each kind stays a fraction of
+# the band power that the table gives its stage. Eye movements belong to the picture that a network sees (blinks and
+# saccades reach Fpz-Cz) but are no events of the EEG: not listed.
 KINDS: tuple[Kind, ...] = (
-    Kind("spindle", {"2": 1.9, "3": 0.8, "4": 0.3}, (0.5, 1.5), (10, 19), "beta", (1.0, 0.6, 0.1), _spindle),
-    Kind("k-complex", {"2": 0.8}, (0.7, 1.2), (55, 85), "delta", (1.0, 0.45, 0.3), _k_complex),
-    Kind("slow-wave", {"3": 9.0, "4": 13.0}, (0.6, 1.8), (40, 65), "delta", (1.0, 0.6, 0.3), _slow_wave),
-    Kind("alpha", {"W": 1.6, "1": 0.4}, (1.0, 4.0), (5, 10), "alpha", (1.0, 2.2, 0.2), _alpha),
-    Kind("vertex", {"1": 0.35}, (0.25, 0.45), (40, 65), "delta", (1.0, 0.4, 0.1), _vertex),
-    Kind("theta", {"1": 0.7}, (1.0, 3.0), (6, 11), "theta", (1.0, 0.8, 0.2), _theta),
-    Kind("sawtooth", {"R": 0.4}, (1.0, 4.0), (8, 14), "theta", (1.0, 0.5, 0.1), _sawtooth),
-    Kind("artefact", {"W": 0.25, "1": 0.02, "2": 0.02, "3": 0.01, "R": 0.02, "M": 5.0, "?": 1.0},
-         (1.5, 7.0), (60, 110), "delta", (1.0, 0.8, 0.9), _artefact),
-    Kind("blink", {"W": 2.0, "?": 2.0}, (0.3, 0.5), (50, 90), "delta", (1.0, 0.05, 1.2), _blink, listed=False),
-    Kind("saccade", {"W": 2.0, "R": 2.2}, (0.5, 1.2), (12, 30), "delta", (1.0, 0.05, 5.0), _saccade, listed=False),
-    Kind("rolling", {"1": 1.2, "W": 0.2}, (3.0, 6.0), (5, 9), "delta", (1.0, 0.1, 8.0), _rolling, listed=False),
+    Kind("spindle", {"W": 0.8, "N1": 1.0, "N2": 4.3, "N3": 2.0, "R": 0.4}, (0.5, 1.6), (8.3, 0.3), "beta", _spindle,
+    6.5), Kind("k-complex", {"W": 0.03, "N1": 0.2, "N2": 1.2, "N3": 0.8, "R": 0.02}, (0.7, 1.2), (50.0, 0.35), "delta",
+         _k_complex, 40.0),
+    Kind("slow-wave", {"W": 0.05, "N1": 0.1, "N2": 1.2, "N3": 14.0, "R": 0.02}, (0.6, 1.8), (42.0, 0.35), "delta",
+         _slow_wave, 37.5),
+    Kind("alpha", {"W": 2.2, "N1": 3.0, "N2": 0.4, "N3": 0.1, "R": 0.8}, (0.8, 4.0), (5.0, 0.4), "alpha", _alpha, 4.5),
+    Kind("vertex", {"W": 0.01, "N1": 2.5, "N2": 0.05, "N3": 0.02, "R": 0.01}, (0.25, 0.45), (45.0, 0.3), "delta",
+         _vertex, 35.0),
+    Kind("theta", {"W": 0.3, "N1": 3.0, "N2": 0.4, "N3": 0.2, "R": 0.8}, (1.0, 3.0), (7.0, 0.35), "theta", _theta, 6.0),
+    Kind("sawtooth", {"N1": 0.1, "N2": 0.05, "R": 0.7}, (1.0, 4.0), (10.0, 0.3), "theta", _sawtooth, 8.0),
+    Kind("artefact", {"W": 0.25, "N1": 0.04, "N2": 0.02, "N3": 0.01, "R": 0.015, "M": 5.0}, (1.5, 7.0), (80.0, 0.3),
+    "delta",
+         _artefact),
+    Kind("blink", {"W": 2.0, "N1": 0.1, "R": 0.1}, (0.3, 0.5), (65.0, 0.3), "delta", _blink, listed=False),
+    Kind("saccade", {"W": 2.0, "N1": 0.5, "N2": 0.1, "R": 2.2}, (0.5, 1.2), (14.0, 0.3), "delta", _saccade,
+         listed=False),
+    Kind("rolling", {"W": 0.3, "N1": 1.2, "N2": 0.1, "R": 0.2}, (3.0, 6.0), (7.0, 0.3), "delta", _rolling,
+         listed=False),
 )  # fmt: skip
 
 
@@ -142,6 +184,7 @@ def simulate_events(
     powers: NDArray[np.float64],
     shares: NDArray[np.float64],
     traits: Traits,
+    derivations: list[Derivation],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], list[Event]]:
     """Place the events of a night and draw their waveforms.
@@ -153,48 +196,50 @@ def simulate_events(
     powers
         log10 band powers of each epoch, ``(n_epochs, 5)``.
     shares
-        Share of each stage in each epoch, ``(n_epochs, 5)``: epochs that drift have fewer of their stage's events.
+        Share of each stage in each epoch, ``(n_epochs, 5)``: epochs that drift have events of both stages.
     traits
         The person.
+    derivations
+        What is recorded.
     rng
         Source of chance.
 
     Returns
     -------
     signal : ndarray
-        µV, ``(3, n_samples)``: the events on Fpz-Cz, Pz-Oz and EOG, nothing else.
+        µV, ``(n_derivations, n_samples)``: the events, nothing else.
     events : list of Event
-        Those of the EEG, by onset. Each lies wholly in epochs of a label that has its kind, and no two of a kind
-        overlap.
+        Those of the EEG that an expert would see, by onset. No two of a kind overlap.
     """
-    signal = np.zeros((3, len(stages) * EPOCH_SAMPLES))
+    signal = np.zeros((len(derivations), len(stages) * EPOCH_SAMPLES))
     events = []
-    excess = powers - np.array([calibration()["spectra"]["stages"][SPECTRUM[label]]["mean"] for label in stages])
-    purity = shares[np.arange(len(stages)), [STAGES.index(SPECTRUM[label]) for label in stages]]
+    means = np.array([calibration()["spectra"]["stages"][stage]["mean"] for stage in STAGES])
+    excess = powers - np.einsum("es,sb->eb", shares, means)
+    moving = np.isin(stages, ["M"])
+    apart = shares**2  # between two stages there are fewer signs of either
     for kind in KINDS:
         strength = excess[:, list(BANDS).index(kind.band)]
-        rates = np.array([kind.rates.get(label, 0.0) for label in stages]) * purity
-        if kind.name == "spindle":
-            rates *= traits.spindle_rate
+        rates = np.einsum("es,s->e", apart, np.array([kind.rates.get(stage, 0.0) for stage in STAGES]))
+        rates = np.where(moving, kind.rates.get("M", rates), rates) * traits.rates.get(kind.name, 1.0)
         if kind.name == "slow-wave":  # more of them, rather than larger ones, make deep sleep deeper
             rates *= 10.0**strength
         elif kind.name != "artefact":  # events come in clusters: many epochs have none
             rates *= rng.gamma(1.5, 1.0 / 1.5, len(stages))
+        seen = gains(kind.name, derivations)
         free = 0.0
         for onset in _onsets(rates.clip(0.0, 16.0), rng):
             length = float(rng.uniform(*kind.duration_s))
             start, stop = round(onset * RATE_HZ), round((onset + length) * RATE_HZ)
-            first, last = start // EPOCH_SAMPLES, (stop - 1) // EPOCH_SAMPLES
-            if onset < free or last >= len(stages) or not {stages[first], stages[last]} <= kind.rates.keys():
+            if onset < free or stop > signal.shape[1]:
                 continue
             free = onset + length + 0.1
-            factor = 1.0 if kind.name == "slow-wave" else float(np.clip(10.0 ** (0.5 * strength[first]), 0.6, 2.5))
-            amplitude = rng.uniform(*kind.uv) * factor
-            t = np.arange(stop - start) / RATE_HZ
-            wave = amplitude * kind.wave(t, length, traits, rng)
-            for channel, gain in enumerate(kind.gains):
-                signal[channel, start:stop] += gain * wave
-            if kind.listed:
+            median, spread = kind.uv
+            size = median * traits.sizes.get(kind.name, 1.0) * float(np.exp(spread * np.clip(rng.normal(), -2.0, 2.0)))
+            if kind.name != "slow-wave":
+                size *= float(np.clip(10.0 ** (0.5 * strength[start // EPOCH_SAMPLES]), 0.6, 2.5))
+            wave = size * kind.wave(np.arange(stop - start) / RATE_HZ, length, traits, rng)
+            signal[:, start:stop] += seen[:, None] * wave
+            if kind.listed and size >= kind.least_uv:
                 events.append(Event(start / RATE_HZ, (stop - start) / RATE_HZ, kind.name))
     return signal, sorted(events, key=lambda event: (event.onset_s, event.kind))
 

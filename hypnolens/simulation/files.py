@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from edfio import Edf, EdfAnnotation, EdfSignal, Patient, Recording
 
+from hypnolens.simulation.derivations import range_uv
 from hypnolens.simulation.events import RATE_HZ
 from hypnolens.simulation.night import Night
 
-# Sleep-EDF's EEG has about this range; larger deflections are cut off, as its recorder does. Its EOG has a wider one.
-RANGE_UV = {"EEG Fpz-Cz": 192.0, "EEG Pz-Oz": 192.0, "EOG horizontal": 1008.0}
 PREFILTER = "HP:0.5Hz LP:50Hz [simulated]"
 START = date(2001, 1, 1), time(22, 0, 0)
 
@@ -29,7 +28,7 @@ def write_night(night: Night, *, psg: Path, hypnogram: Path, events: Path, subje
     Parameters
     ----------
     night
-        What to write. Signals beyond the recorder's range (192 µV for EEG) are cut off.
+        What to write. Signals beyond the recorder's range (192 µV for Sleep-EDF's EEG) are cut off.
     psg, hypnogram, events
         Files to write; their folders must exist. ``events`` is a TSV of ``onset_s``, ``duration_s`` and ``kind``.
     subject
@@ -46,12 +45,12 @@ def write_night(night: Night, *, psg: Path, hypnogram: Path, events: Path, subje
     )
     signals = [
         EdfSignal(
-            np.clip(signal, -RANGE_UV[label], RANGE_UV[label]),
+            np.clip(signal, -range_uv(label), range_uv(label)),
             RATE_HZ,
             label=label,
             transducer_type="simulated",
             physical_dimension="uV",
-            physical_range=(-RANGE_UV[label], RANGE_UV[label]),
+            physical_range=(-range_uv(label), range_uv(label)),
             prefiltering=PREFILTER,
         )
         for label, signal in night.signals.items()

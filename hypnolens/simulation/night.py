@@ -1,28 +1,23 @@
 """A simulated night: hypnogram, signals and events from a seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypnolens.datasets.simulate import USUAL
+from hypnolens.simulation.derivations import derivation
+from hypnolens.simulation.disturbances import disturbances, heartbeats
 from hypnolens.simulation.events import EPOCH_SAMPLES, Event, Traits, simulate_events
 from hypnolens.simulation.hypnogram import Sleeper, simulate_stages
-from hypnolens.simulation.signal import background
+from hypnolens.simulation.signal import background, swelling, swollen
 from hypnolens.simulation.spectra import draw_offset, simulate_band_powers
 
-CHANNELS = ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal")
-
-# log10 band powers of the background relative to Fpz-Cz (delta to gamma): the occiput has less slow activity and, awake
-# with eyes closed, more alpha; the EOG sees frontal slow waves and little else besides eye movements.
-TOPOGRAPHY = {
-    "EEG Fpz-Cz": (0.0, 0.0, 0.0, 0.0, 0.0),
-    "EEG Pz-Oz": (-0.35, -0.15, 0.05, -0.05, -0.15),
-    "EOG horizontal": (-0.2, -0.45, -0.6, -0.35, -0.1),
-}
-# Correlation of the background with that at Fpz-Cz, before the difference in spectrum.
-COHERENCE = {"EEG Fpz-Cz": 1.0, "EEG Pz-Oz": 0.55, "EOG horizontal": 0.4}
-
 LEAST_HOURS = 0.25
+
+AGE_DECADES = 1.2
+"""Standard deviation of people's ages, in decades, about the mean of those whose figures the table has."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Night:
     events: list[Event]
 
 
-def simulate_night(*, seed: int, subject: int, night: int, hours: float) -> Night:
+def simulate_night(*, seed: int, subject: int, night: int, hours: float, derivations: Sequence[str] = USUAL) -> Night:
     """Simulate a polysomnogram whose statistics are those of Sleep-EDF's cassette nights.
 
     Every label is the truth of the signal below it: what makes staging hard is in the signal (people and nights
@@ -61,16 +56,18 @@ def simulate_night(*, seed: int, subject: int, night: int, hours: float) -> Nigh
         no night on how many others are simulated.
     hours
         Length of the recording, at least 0.25; rounded down to whole epochs.
+    derivations
+        Labels of the channels, see `derivations`. Hypnogram and events are the same whatever is recorded.
 
     Returns
     -------
     Night
-        Channels ``EEG Fpz-Cz``, ``EEG Pz-Oz`` and ``EOG horizontal``.
+        With a channel for each derivation.
 
     Raises
     ------
     ValueError
-        If a number is negative or the recording is too short.
+        If a number is negative, the recording is too short, or nothing is known of a derivation.
     """
     if min(seed, subject, night) < 0:
         raise ValueError(f"seed, subject and night must be 0 or more, not {seed}, {subject} and {night}")
@@ -79,24 +76,34 @@ def simulate_night(*, seed: int, subject: int, night: int, hours: float) -> Nigh
     n_epochs = int(hours * 120)
 
     person = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(subject,)))
-    sleeper, traits, offset = Sleeper.draw(person), Traits.draw(person), draw_offset("subject", person)
+    decades = float(person.normal(0.0, AGE_DECADES))
+    sleeper, traits = Sleeper.draw(decades, person), Traits.draw(decades, person)
+    offset = draw_offset("subject", person)
 
     # A stream for each layer, so that a change in one leaves the chance of the others alone.
-    streams = np.random.SeedSequence(seed, spawn_key=(subject, night)).spawn(4)
-    for_stages, for_powers, for_events, for_noise = map(np.random.default_rng, streams)
+    streams = np.random.SeedSequence(seed, spawn_key=(subject, night)).spawn(6)
+    for_stages, for_powers, for_events, for_noise, for_derivations, for_disturbances = map(
+        np.random.default_rng, streams
+    )
     stages = simulate_stages(n_epochs, sleeper=sleeper, rng=for_stages)
     offset = offset + draw_offset("night", for_powers)
     powers, shares = simulate_band_powers(stages, offset=offset, rng=for_powers)
-    waves, events = simulate_events(stages, powers=powers, shares=shares, traits=traits, rng=for_events)
+    seen = [derivation(label, for_derivations) for label in derivations]
+    waves, events = simulate_events(
+        stages, powers=powers, shares=shares, traits=traits, derivations=seen, rng=for_events
+    )
 
     common = for_noise.standard_normal(n_epochs * EPOCH_SAMPLES)
+    factors = swelling(n_epochs, restless=traits.restless, rng=for_noise)
+    beats = heartbeats(len(common), for_disturbances)
     signals = {}
-    for channel, wave in zip(CHANNELS, waves, strict=True):
-        coherence = COHERENCE[channel]
+    for label, channel, wave in zip(derivations, seen, waves, strict=True):
         noise = common
-        if coherence < 1.0:
+        if channel.coherence < 1.0:
             own = for_noise.standard_normal(len(common))
-            noise = coherence * common + np.sqrt(1.0 - coherence**2) * own
-        target = powers + np.array(TOPOGRAPHY[channel])
-        signals[channel] = wave + background(target, events=wave, noise=noise)
+            noise = channel.coherence * common + np.sqrt(1.0 - channel.coherence**2) * own
+        target = powers + np.array(channel.background) + shares[:, :1] * np.array(channel.awake)  # W is the first
+        signal = wave + background(target, events=wave, noise=swollen(noise, factors))
+        signal += disturbances(len(signal), heart_uv=channel.heart_uv, beats=beats, rng=for_disturbances)
+        signals[label] = signal
     return Night(signals=signals, stages=stages, events=events)

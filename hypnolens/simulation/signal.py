@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
-from scipy.signal import welch
+from scipy.signal import butter, sosfiltfilt, welch
 
 from hypnolens.simulation.events import EPOCH_SAMPLES, RATE_HZ
 from hypnolens.simulation.table import BANDS
@@ -14,6 +14,55 @@ CENTRES = np.array([np.sqrt(low * high) for low, high in BANDS.values()])
 
 # Least share of an epoch's band power that stays background, however many events it has.
 LEAST = 0.15
+
+
+# Edges in Hz of the bands that swell and fade each for itself, and how quickly: slow activity in seconds, sigma as
+# spindles do. Most of what an epoch has of a burst stays below what an expert would mark.
+SWELLING_HZ = (4.0, 11.0, 16.0)
+TEMPO_HZ = (0.2, 0.4, 0.5, 0.4)
+DEPTH = (0.2, 0.22, 0.25, 0.24)
+"""Standard deviation of the logarithm of a band's amplitude within an epoch: the same in all stages."""
+DEPTH_SPREAD = 0.3
+"""Of the logarithm of the depth, from epoch to epoch."""
+STEP_S = 0.1
+
+
+def swelling(n_epochs: int, *, restless: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw by what factor the amplitude of each band swells and fades, ``(4, n_steps)``, ten times a second.
+
+    Its square is 1 on average, so that powers stay. Nothing of it depends on the stage.
+
+    Parameters
+    ----------
+    n_epochs
+        How many.
+    restless
+        Factor of the depth.
+    rng
+        Source of chance.
+    """
+    per_epoch = round(EPOCH_SAMPLES / RATE_HZ / STEP_S)
+    factors = []
+    for tempo_hz, depth in zip(TEMPO_HZ, DEPTH, strict=True):
+        sos = butter(2, tempo_hz, fs=1 / STEP_S, output="sos")
+        course = sosfiltfilt(sos, rng.standard_normal(n_epochs * per_epoch))
+        depths = restless * depth * np.exp(DEPTH_SPREAD * rng.standard_normal(n_epochs).clip(-2.0, 2.0))
+        centres = per_epoch * (np.arange(n_epochs) + 0.5)
+        smooth = np.interp(np.arange(n_epochs * per_epoch), centres, depths)
+        factors.append(np.exp(smooth * course / course.std() - smooth**2))
+    return np.array(factors)
+
+
+def swollen(noise: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """White noise ``(n_samples,)`` whose bands swell and fade by `swelling`."""
+    frequency, spectrum = rfftfreq(len(noise), 1.0 / RATE_HZ), rfft(noise)
+    limits = (-1.0, *SWELLING_HZ, np.inf)
+    at, known = np.arange(len(noise)) / RATE_HZ, (np.arange(factors.shape[1]) + 0.5) * STEP_S
+    total = np.zeros(len(noise))
+    for low, high, factor in zip(limits[:-1], limits[1:], factors, strict=True):
+        band = irfft(np.where((frequency > low) & (frequency <= high), spectrum, 0.0), n=len(noise))
+        total += band * np.interp(at, known, factor)
+    return total
 
 
 def synthesise(powers: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:

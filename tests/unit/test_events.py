@@ -9,7 +9,7 @@ import pytest
 
 from hypnolens.errors import HypnolensError
 from hypnolens.explanations.detectors import continuous, detect
-from hypnolens.explanations.events import KINDS, agreement, mask, read_events, read_marks
+from hypnolens.explanations.events import KIND_STAGES, KINDS, agreement, mask, read_events, read_marks
 from hypnolens.recordings.extraction import extract
 from hypnolens.simulation.files import write_night
 from hypnolens.simulation.night import simulate_night
@@ -300,13 +300,22 @@ def test_truth_is_read_as_simulated(simulated):
         assert row.duration_s == pytest.approx(event.duration_s)
 
 
+LEAST_F1 = {"spindle": 0.3, "alpha": 0.3, "vertex": 0.3, "k-complex": 0.15, "slow-wave": 0.2}
+
+
 def test_simulated_events_are_found_better_than_by_chance(simulated):
-    _, _, true, found = simulated
+    _, epochs, true, found = simulated
+    stage = [
+        STAGES[epochs.stage[np.searchsorted(epochs.onset_s, onset, side="right") - 1]] for onset in true["onset_s"]
+    ]
+    # Detectors look in the stages whose sign a kind is; those elsewhere they leave.
+    true = true[[one in KIND_STAGES.get(kind, ()) for one, kind in zip(stage, true["kind"], strict=True)]]
     late = true.assign(onset_s=true["onset_s"] + 7.0)  # nearly always still in the same stage
     scores, chance = (
         {row["kind"]: row["f1"] for row in agreement(found, events, kinds=KINDS)} for events in (true, late)
     )
-    assert all(scores[kind] > 0.45 for kind in ("spindle", "k-complex", "slow-wave", "alpha")), scores
+    # Most events are hardly larger than what swells around them, as in real nights.
+    assert all(scores[kind] > least for kind, least in LEAST_F1.items()), scores
     # In N3 one wave follows another, and any shift of them matches many.
     assert scores["slow-wave"] > 1.25 * chance["slow-wave"]
     assert all(scores[kind] > 3 * chance[kind] for kind in ("spindle", "k-complex", "alpha", "vertex")), chance
@@ -316,7 +325,7 @@ def test_simulated_epochs_are_masked_where_events_are(simulated):
     _, epochs, true, _ = simulated
     inside = mask(true, epochs.onset_s, 3000, epochs.rate, kind="spindle")
     in_stage = {STAGES[code] for code in np.unique(epochs.stage[inside.any(axis=1)])}
-    assert in_stage == {"N2", "N3"}  # where the simulation puts them
+    assert in_stage == set(STAGES)  # they are a sign of N2 and no proof
 
 
 @pytest.mark.parametrize(("name", "channel"), [("dreams1", "C3-A1"), ("dreams2", "CZ-A1"), ("dreams3", "C3-A1")])

@@ -4,16 +4,17 @@
 
 rule simulate:
     output:
-        psg="data/simulate/seed-{seed}_hours-{hours}/SIM{subject}N{night}-PSG.edf",
-        hypnogram="data/simulate/seed-{seed}_hours-{hours}/SIM{subject}N{night}-Hypnogram.edf",
-        events="data/simulate/seed-{seed}_hours-{hours}/SIM{subject}N{night}-events.tsv",
+        psg="data/simulate/seed-{seed}_hours-{hours}{derivations}/SIM{subject}N{night}-PSG.edf",
+        hypnogram="data/simulate/seed-{seed}_hours-{hours}{derivations}/SIM{subject}N{night}-Hypnogram.edf",
+        events="data/simulate/seed-{seed}_hours-{hours}{derivations}/SIM{subject}N{night}-events.tsv",
     log:
-        "data/simulate/seed-{seed}_hours-{hours}/logs/SIM{subject}N{night}.log",
+        "data/simulate/seed-{seed}_hours-{hours}{derivations}/logs/SIM{subject}N{night}.log",
     benchmark:
-        "data/simulate/seed-{seed}_hours-{hours}/benchmarks/SIM{subject}N{night}.tsv"
+        "data/simulate/seed-{seed}_hours-{hours}{derivations}/benchmarks/SIM{subject}N{night}.tsv"
     wildcard_constraints:
         seed=r"\d+",
         hours=r"[\d.]+",
+        derivations=r"|_[\w.+-]+",
         subject=r"\d+",
         night=r"\d+",
     conda:
