@@ -15,8 +15,8 @@ demo: $(VENV)/installed
 
 # The network that comes with hypnolens, made anew: a matter for its developers.
 model: $(VENV)/installed
-	$(BIN)/snakemake release --cores all --configfile config/demo.yaml
-	$(BIN)/python -m hypnolens.network.release reports/sim/demo/release.zip hypnolens/data
+	$(BIN)/snakemake release --cores all --configfile config/shipped.yaml
+	$(BIN)/python -m hypnolens.network.release reports/carry/carry/release.zip hypnolens/data
 
 PYTEST := $(BIN)/python -m pytest --durations=40
 

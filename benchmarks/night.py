@@ -91,6 +91,8 @@ def untrained(folder: Path, width: int) -> Path:
         highpass_hz=None,
         made=record(),
         subjects=0,
+        kept_when_turned=1.0,
+        temperature=1.0,
         origin={"kind": "simulate", "licence": "-", "citation": "-"},
         history=[],
         usual=load_models(None, ensemble=False)[0].card["usual"],

@@ -70,6 +70,7 @@ def card_of(
     subjects: int,
     history: Sequence[Mapping[str, float]],
     kept_when_turned: float,
+    temperature: float,
     made: Mapping[str, str],
 ) -> dict[str, Any]:
     """The card of a trained network, as ``model.json`` holds it; see `files.write_model` for the rest.
@@ -96,6 +97,8 @@ def card_of(
         Passes of the training, see `hypnolens.training.fold.train`.
     kept_when_turned
         See `hypnolens.network.polarity`.
+    temperature
+        What its logits are to be divided by, see `hypnolens.training.temperature`.
     made
         Versions and machine, see `hypnolens.pipeline.provenance.record`.
     """
@@ -124,6 +127,7 @@ def card_of(
         "highpass_hz": highpass_hz,
         "usual": dict(usual),
         "kept_when_turned": kept_when_turned,
+        "temperature": temperature,
         "recordings": dict(recordings),
         "made": dict(made),
     }

@@ -297,6 +297,7 @@ def _network(
     if any(tensor.is_meta for tensor in wanted.values()):
         model = model.to_empty(device="cpu")
     model.load_state_dict(tensors)
+    model.temperature = float(card.get("temperature", 1.0))
     return model.to(pick_device()).eval()
 
 

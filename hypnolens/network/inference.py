@@ -42,7 +42,8 @@ def features(model: Network, epochs: Epochs, *, precision: str) -> Tensor:
 def probabilities(
     model: Network, epochs: Epochs, *, across_gaps: bool, precision: str, name: str = "the network"
 ) -> np.ndarray:
-    """Probabilities of the five stages for every epoch of a recording, float32 ``(n_epochs, 5)``.
+    """Probabilities of the five stages for every epoch of a recording at the network's temperature, float32
+    ``(n_epochs, 5)``.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def probabilities(
             model.classify(slide(extracted, positions[rows])).float()
             for rows in _chunks(len(positions), max(1, min(WINDOWS, PLACES // model.window)))
         ]
-    found = torch.cat(chunks).softmax(dim=1).cpu().numpy()
+    found = (torch.cat(chunks) / model.temperature).softmax(dim=1).cpu().numpy()
     if odd := int((~np.isfinite(found).all(axis=1)).sum()):
         what = f"{name} gives values that are not finite in place of probabilities in {odd} of {len(found)} epochs"
         raise RecordingError(epochs.recording, what, "take another network, or train it with a lower learning_rate:")

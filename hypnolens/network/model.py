@@ -108,9 +108,12 @@ class Network(nn.Module, ABC):
     ----------
     window
         Epochs in a window, odd; the middle one is staged.
+    temperature
+        What logits are divided by before they become probabilities, see `hypnolens.training.temperature`.
     """
 
     window: int
+    temperature: float = 1.0
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor:

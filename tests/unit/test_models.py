@@ -30,7 +30,8 @@ def saved(folder, *, fold=0, origin=ORIGIN, **experiment):
     network = build(options, 100.0)
     card = card_of(
         about={"dataset": "d", "experiment_name": "e", "fold": fold}, experiment=options, origin=origin, rate=100.0,
-        highpass_hz=None, kept_when_turned=1.0, usual=training_range_of([make_epochs([0] * 10)]), subjects=1,
+        highpass_hz=None, kept_when_turned=1.0, temperature=1.0, subjects=1,
+        usual=training_range_of([make_epochs([0] * 10)]),
         recordings={"train": ["a"], "validation": ["b"], "test": ["c"]}, history=HISTORY, made={"commit": "abc"},
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,10 @@ from hypnolens.pipeline.progress import write_progress
 from hypnolens.pipeline.provenance import record
 from hypnolens.recordings.listed import Listed
 from hypnolens.recordings.normalisation import normalise
+from hypnolens.training.crops import pieces_of
 from hypnolens.training.fold import SELECTS, options_of, train, training_key
 from hypnolens.training.folds import about_fold, of_sides, read_folds
+from hypnolens.training.temperature import temperature_of
 
 with logged(snakemake.log[0]):
     wildcards, experiment, fold = snakemake.wildcards, dict(snakemake.params.experiment), int(snakemake.wildcards.fold)
@@ -27,7 +29,8 @@ with logged(snakemake.log[0]):
     write_progress(checkpoint, [], made=0, of=options.passes, since=time.time())
     recordings, listed = read_folds(Path(table), fold), Listed(snakemake.params.epochs, table)
     raw = [[listed.read(name, mapped=True) for name in recordings[side]] for side in used]
-    sides = [[normalise(epochs, experiment["normalisation"]) for epochs in side] for side in raw]
+    pieces = [[piece for epochs in side for piece in pieces_of(epochs, experiment)] for side in raw]
+    sides = [[normalise(epochs, experiment["normalisation"]) for epochs in side] for side in pieces]
     rate = sides[0][0].rate
     build = partial(import_module(snakemake.params.networks).build, experiment, rate)
     key = training_key(experiment, fold, snakemake.params.code, sides)
@@ -36,9 +39,9 @@ with logged(snakemake.log[0]):
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
     card = card_of(
         about=of_sides(about_fold(table, wildcards), *used), experiment=experiment, rate=rate, recordings=recordings,
-        highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin,
-        subjects=len({epochs.subject for epochs in raw[0]}),
-        usual=training_range_of(raw[0]), history=history, made=record(),
+        highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin, subjects=len({e.subject for e in raw[0]}),
+        usual=training_range_of(pieces[0]), history=history, made=record(),
         kept_when_turned=kept_when_turned(model, sides[1], experiment),
+        temperature=temperature_of(model, raw[1], experiment),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
