@@ -64,6 +64,8 @@ def night_name(path: Path) -> str:
     RecordingError
         Nothing that could name a file is left.
     """
+    if path.name in ("", ".."):  # the former as of "." and "/"
+        raise RecordingError(str(path), "is a folder", "give the files in it")
     name = path.name
     for ending in (*ENDINGS, path.suffix):
         if ending and name.lower().endswith(ending):

@@ -1,7 +1,9 @@
 """A night read from its file: formats, channels, units, human stages, lights, and what is refused."""
 
 import pickle
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import edfio
 import numpy as np
@@ -290,6 +292,12 @@ def test_nights_are_named_after_their_files(tmp_path, file, name):
 def test_names_that_could_not_name_files_are_refused(tmp_path, file):
     with pytest.raises(RecordingError, match="cannot name files"):
         night_name(tmp_path / file)
+
+
+@pytest.mark.parametrize("path", [".", "..", "/", "a/.."])
+def test_folders_without_a_name_are_called_folders(path):
+    with pytest.raises(RecordingError, match=f"^{re.escape(str(Path(path)))}: is a folder; give the files in it$"):
+        night_name(Path(path))
 
 
 def test_nights_that_would_write_the_same_files_are_noticed(tmp_path):
