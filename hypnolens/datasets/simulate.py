@@ -12,6 +12,10 @@ USUAL = ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal")
 """What Sleep-EDF records, and a simulated night if nothing else is asked for."""
 
 
+ANY = "EEG any"
+"""A derivation that is another one each night."""
+
+
 def list_recordings(
     subjects: int, nights: int, hours: float, seed: int, derivations: Sequence[str] = USUAL
 ) -> list[Recording]:

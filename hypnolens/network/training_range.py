@@ -7,6 +7,7 @@ import numpy as np
 from scipy.signal import periodogram, welch
 
 from hypnolens.bands import BANDS_HZ, SEGMENT_S
+from hypnolens.datasets.simulate import ANY
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.recordings.quality import FLAT_UV
 
@@ -146,7 +147,7 @@ def out_of_range(
         As `training_range_of` gives it.
     """
     found = []
-    if _plain(channel) not in map(_plain, usual["channels"]):
+    if ANY not in usual["channels"] and _plain(channel) not in map(_plain, usual["channels"]):
         found.append(f"the model was trained on {', '.join(usual['channels'])}, not on this channel")
     if file_rate < usual["rate_hz"]:
         found.append(

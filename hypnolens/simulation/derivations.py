@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hypnolens.datasets.simulate import ANY
+
 WIDE_UV = 500.0
 """Range of recorders other than Sleep-EDF's."""
 
@@ -75,9 +77,6 @@ DERIVATIONS: dict[str, Derivation] = {
     ),
 }  # fmt: skip
 """By label of the channel."""
-
-ANY = "EEG any"
-"""The label of a derivation that is another one each night, see `drawn`."""
 
 
 def derivation(label: str, rng: np.random.Generator) -> Derivation:

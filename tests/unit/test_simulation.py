@@ -10,9 +10,9 @@ import pytest
 from scipy.signal import butter, hilbert, sosfiltfilt, welch
 from scipy.stats import kurtosis
 
+from hypnolens.datasets.simulate import ANY, derivations_of, ending
 from hypnolens.datasets.simulate import USUAL as CHANNELS
-from hypnolens.datasets.simulate import derivations_of, ending
-from hypnolens.simulation.derivations import ANY, DERIVATIONS
+from hypnolens.simulation.derivations import DERIVATIONS
 from hypnolens.simulation.events import Event, Traits
 from hypnolens.simulation.files import write_night
 from hypnolens.simulation.night import Night, simulate_night
