@@ -152,7 +152,7 @@ def test_hypnograms_of_fewer_recordings_than_panels(chain, tmp_path, n):
 def test_simulate_writes_the_three_files(tmp_path):
     out = {key: str(tmp_path / f"SIM000N1-{key}") for key in ("psg.edf", "hypnogram.edf", "events.tsv")}
     named = dict(zip(("psg", "hypnogram", "events"), out.values(), strict=True))
-    wildcards = {"seed": "0", "hours": "0.25", "subject": "000", "night": "1"}
+    wildcards = {"seed": "0", "hours": "0.25", "subject": "000", "night": "1", "derivations": ""}
     run_script("simulate", tmp_path, output=named, wildcards=wildcards)
     assert pd.read_table(named["events"]).columns.tolist() == ["onset_s", "duration_s", "kind"]
 

@@ -14,7 +14,7 @@ OPTIONS = {"across_gaps": False, "precision": "fp32"}
 class Sees(torch.nn.Module):
     """W where the middle sample is above zero, or where its square is above 100; N3 elsewhere."""
 
-    window = 1
+    window, temperature = 1, 1.0
 
     def __init__(self, *, sign: bool) -> None:
         super().__init__()

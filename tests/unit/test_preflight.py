@@ -51,7 +51,7 @@ def test_a_dozen_lines_say_what_three_real_nights_need(here):
     assert "none found" in heads["GPU"] and "CPU" in heads["GPU"]
     assert heads["conda"].split(maxsplit=1)[1].startswith("none") and "--use-conda" in heads["conda"]
     assert heads["token"].endswith("NSRR_TOKEN is not set")
-    assert any("demo: 3 trainings, at most 5 passes each" in line for line in lines)
+    assert any("demo: 3 trainings, at most 8 passes each" in line for line in lines)
 
 
 def test_the_papers_trainings_are_counted_by_experiment(here, monkeypatch):
@@ -150,7 +150,7 @@ def test_files_of_configuration_go_over_each_other_at_all_depths(here):
     (here / "one.yaml").write_text("run: [sim]\ndatasets: {sim: {hours: 2, nights: 3}}")
     (here / "two.yaml").write_text("datasets: {sim: {hours: 1}}")
     options = _plan(here / "one.yaml", here / "two.yaml").options("sim")
-    assert (options["hours"], options["nights"], options["subjects"]) == (1, 3, 6)
+    assert (options["hours"], options["nights"], options["subjects"]) == (1, 3, 9)
 
 
 @pytest.mark.parametrize("name", ["demo", "chambon2018"])

@@ -31,17 +31,15 @@ with logged(snakemake.log[0]):
     raw = [[listed.read(name, mapped=True) for name in recordings[side]] for side in used]
     pieces = [[piece for epochs in side for piece in pieces_of(epochs, experiment)] for side in raw]
     sides = [[normalise(epochs, experiment["normalisation"]) for epochs in side] for side in pieces]
-    rate = sides[0][0].rate
+    rate, name = sides[0][0].rate, f"{wildcards.dataset}/{wildcards.experiment} fold {fold}"
     build = partial(import_module(snakemake.params.networks).build, experiment, rate)
     key = training_key(experiment, fold, snakemake.params.code, sides)
-    name = f"{wildcards.dataset}/{wildcards.experiment} fold {fold}"
     model, history = train(*sides, build=build, options=options, fold=fold, checkpoint=checkpoint, key=key, name=name)
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
     card = card_of(
         about=of_sides(about_fold(table, wildcards), *used), experiment=experiment, rate=rate, recordings=recordings,
         highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin, subjects=len({e.subject for e in raw[0]}),
-        usual=training_range_of(pieces[0]), history=history, made=record(),
-        kept_when_turned=kept_when_turned(model, sides[1], experiment),
-        temperature=temperature_of(model, raw[1], experiment),
+        usual=training_range_of(pieces[0]), temperature=temperature_of(model, raw[1], experiment),
+        kept_when_turned=kept_when_turned(model, sides[1], experiment), history=history, made=record(),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
