@@ -44,9 +44,9 @@ nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and fall
 hours have 0.14 in the floor; their slow ratio is more of the recorder than of the person."""
 
 WEIGHT = 10
-"""Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of six simulated nights,
-each beside the five others, none is then called unusual, and all are when they are scaled by 3 or by a third, or
-when as much white noise is added as there is signal."""
+"""Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of sixteen simulated
+nights, each beside five of other people, one is then called unusual as it is; of eight all but one are when they are
+scaled by 3 or by a third, and all when as much white noise is added as there is signal."""
 
 
 def training_range_of(recordings: Sequence[Epochs]) -> dict[str, Any]:

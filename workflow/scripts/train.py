@@ -39,7 +39,7 @@ with logged(snakemake.log[0]):
     card = card_of(
         about=of_sides(about_fold(table, wildcards), *used), experiment=experiment, rate=rate, recordings=recordings,
         highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin, subjects=len({e.subject for e in raw[0]}),
-        usual=training_range_of(pieces[0]), temperature=temperature_of(model, raw[1], experiment),
+        usual=training_range_of(raw[0]), temperature=temperature_of(model, raw[1], experiment),
         kept_when_turned=kept_when_turned(model, sides[1], experiment), history=history, made=record(),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
