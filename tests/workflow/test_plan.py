@@ -91,7 +91,7 @@ def test_explanations_are_a_target_of_their_own_and_compare_with_shuffled_labels
     folds = plan["train"] / 2  # the network, and the one that is trained on shuffled labels
     assert plan["explanation_report"] == 1 and plan["sanity"] == plan["attribute"] == plan["faithfulness"] == folds >= 3
     assert set(_named("explanations")) < set(_figures(plan))
-    assert plan["events"] == 6 and "report" not in plan and "attribute" not in _plan(tmp_path, configfiles=files)
+    assert plan["events"] == 9 and "report" not in plan and "attribute" not in _plan(tmp_path, configfiles=files)
 
 
 def test_the_papers_run_fetches_sleep_edf_once_and_leaves_shhs_out_without_a_token(pipeline, monkeypatch):
