@@ -38,8 +38,8 @@ REAL_KURTOSIS = {"W": 1.39, "N1": 1.32, "N2": 3.00, "N3": 2.11, "R": 0.78}
 """Excess kurtosis in the spindle band, median of all epochs of a stage; the recording at 50 Hz left out."""
 REAL_PEAKS = {"N1": (0.72, 1.82), "N2": (0.65, 1.59), "N3": (0.77, 1.28), "R": (0.71, 1.52)}
 """5th and 95th percentile of epochs' peak-to-peak amplitude over the median, averaged over recordings (four half-hours
-and 84 minutes) with ten epochs of the stage. Of W there are no more than 18 epochs of a person, half of them with
-movement."""
+and 84 minutes) with at least ten epochs of the stage. W is left out: no person has more than 18 epochs of
+it, and half of those have movement."""
 EXPERTS_SPINDLES = {"W": (0.0, 1.8), "N1": (0.0, 1.3), "R": (0.0, 1.3)}
 """Range of spindles an epoch that experts marked (DREAMS); R, of which there is none, as N1."""
 KURTOSIS_WITHIN, AUROC_AT_MOST, GAIN_AT_MOST, PEAKS_WITHIN = 1.0, 0.70, 0.03, 0.25

@@ -151,8 +151,8 @@ def align_recording(
 ) -> dict[Key, dict[str, np.ndarray]]:
     """Measures of every method and control on the sampled epochs of a recording that have an event of a kind.
 
-    Of every stage: where an event is no sign of the stage, a map that still lies on it follows what stands out, and not
-    what speaks for the stage.
+    This covers every stage. Where an event is not typical of the stage, a map that still lies on it follows the event
+    itself, not the evidence for the stage.
 
     Parameters
     ----------

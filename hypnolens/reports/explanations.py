@@ -162,7 +162,7 @@ class Page:
         return found
 
     def _on_events_elsewhere(self) -> list[str]:
-        """Does the map follow an event also where it is no sign of the stage?"""
+        """Does the map also follow an event in stages of which it is not typical?"""
         table = self.tables["alignment"]
         table = table[~table["sign"].astype(bool) & (table["map"] == LAYER_IG) & table["ratio_low"].notna()]
         found = []
@@ -177,7 +177,7 @@ class Page:
                 else "there the map does not go to them"
             )  # fmt: skip
             name = PLURAL.get(str(kind), f"{kind} waves")
-            found.append(f"{name} where they are no sign of the stage, times the even share inside: {said}; {verdict}.")
+            found.append(f"{name} in stages of which they are not typical, times the even share: {said}; {verdict}.")
         return found
 
     def _on_faithfulness(self) -> list[str]:

@@ -158,7 +158,8 @@ def _rolling(t: Signal, length: float, traits: Traits, rng: np.random.Generator)
 # saccades reach Fpz-Cz) but are no events of the EEG: not listed.
 KINDS: tuple[Kind, ...] = (
     Kind("spindle", {"W": 0.8, "N1": 1.0, "N2": 4.3, "N3": 2.0, "R": 0.4}, (0.5, 1.6), (8.3, 0.3), "beta", _spindle,
-    6.5), Kind("k-complex", {"W": 0.03, "N1": 0.2, "N2": 1.2, "N3": 0.8, "R": 0.02}, (0.7, 1.2), (50.0, 0.35), "delta",
+         6.5),
+    Kind("k-complex", {"W": 0.03, "N1": 0.2, "N2": 1.2, "N3": 0.8, "R": 0.02}, (0.7, 1.2), (50.0, 0.35), "delta",
          _k_complex, 40.0),
     Kind("slow-wave", {"W": 0.05, "N1": 0.1, "N2": 1.2, "N3": 14.0, "R": 0.02}, (0.6, 1.8), (42.0, 0.35), "delta",
          _slow_wave, 37.5),
@@ -168,8 +169,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("theta", {"W": 0.3, "N1": 3.0, "N2": 0.4, "N3": 0.2, "R": 0.8}, (1.0, 3.0), (7.0, 0.35), "theta", _theta, 6.0),
     Kind("sawtooth", {"N1": 0.1, "N2": 0.05, "R": 0.7}, (1.0, 4.0), (10.0, 0.3), "theta", _sawtooth, 8.0),
     Kind("artefact", {"W": 0.25, "N1": 0.04, "N2": 0.02, "N3": 0.01, "R": 0.015, "M": 5.0}, (1.5, 7.0), (80.0, 0.3),
-    "delta",
-         _artefact),
+         "delta", _artefact),
     Kind("blink", {"W": 2.0, "N1": 0.1, "R": 0.1}, (0.3, 0.5), (65.0, 0.3), "delta", _blink, listed=False),
     Kind("saccade", {"W": 2.0, "N1": 0.5, "N2": 0.1, "R": 2.2}, (0.5, 1.2), (14.0, 0.3), "delta", _saccade,
          listed=False),

@@ -20,8 +20,8 @@ GAIN, NOISE = np.log(2.0), (0.005, 0.1)
 
 
 FURTHER = 4.0
-"""How much more recorders differ from each other where a network's temperature is fitted than where it learns. On
-simulated nights accuracy fell from 0.73 to 0.65 there, about what networks lose from one laboratory to another."""
+"""How much more recorders differ from each other where a network's temperature is fitted than where it learns. In a
+trial on simulated nights accuracy fell from 0.73 to 0.65 there."""
 
 
 def pieces_of(epochs: Epochs, experiment: Mapping[str, Any], *, further: float = 1.0) -> list[Epochs]:
