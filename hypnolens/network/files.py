@@ -56,6 +56,9 @@ MOST_WEIGHTS = 1 << 30
 MOST_BESIDE = 1 << 20
 """Bytes of a file of weights beside its numbers: their names and places."""
 
+TEMPERATURE, COOLEST, HOTTEST = "temperature", 0.1, 100.0
+"""Name of a network's temperature among its weights, where it is not 1, and its range."""
+
 OTHER = "the weights are of another network than the card says"
 
 MOST_PACKED = 20
@@ -87,7 +90,10 @@ def write_model(model: Network, card: Mapping[str, Any], *, weights: Path, path:
     """
     # Some of braindecode's networks have one tensor under two names, which safetensors refuses: copies have none.
     # Written by us, as safetensors gives its files to their owner alone.
-    content = save({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()})
+    tensors = {name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}
+    if model.temperature != 1.0:  # beside them, as the card's checksum is of weights
+        tensors[TEMPERATURE] = torch.tensor(model.temperature)
+    content = save(tensors)
     weights.write_bytes(content)
     card = {"format": FORMAT, **card, "n_parameters": n_parameters(model), "weights_sha256": sha256(content)}
     if isinstance(model, SEResNetBiLSTM):
@@ -290,6 +296,9 @@ def _network(
     model, size = _sketch(card, build)
     wanted = model.state_dict()
     tensors = load(_weights(weights, card, size))
+    temperature = float(tensors.pop(TEMPERATURE, torch.ones(())))
+    if not COOLEST <= temperature <= HOTTEST:
+        raise ValueError(f"a temperature of {temperature:g}; there are those from {COOLEST:g} to {HOTTEST:g}")
     if _shapes(tensors) != _shapes(wanted):
         raise ValueError(OTHER)
     if odd := sorted(name for name, tensor in tensors.items() if not tensor.isfinite().all()):
@@ -297,7 +306,7 @@ def _network(
     if any(tensor.is_meta for tensor in wanted.values()):
         model = model.to_empty(device="cpu")
     model.load_state_dict(tensors)
-    model.temperature = float(card.get("temperature", 1.0))
+    model.temperature = temperature
     return model.to(pick_device()).eval()
 
 

@@ -24,11 +24,13 @@ FAR = 3.0
 """Standard deviations between recordings from which a night lies outside."""
 
 SLOW_HZ, FLOOR_HZ = ((0.2, 0.4), (0.6, 1.2)), ((20.0, 24.0), (0.5, 24.0))
-"""Two ratios of power density that tell what was done to a signal: of below a recorder's high-pass filter to above it;
-and, in the quietest epochs, of what noise adds and a low-pass filter takes to all. In three simulated nights the first
-is 0.34, and 0.01 after a high-pass of 0.5 Hz (zero-phase, second order). The second is 0.009 to 0.021 in these and in
-five real half-hours, with 5 µV of white noise 0.018 to 0.11, and 0.001 and less after a low-pass of 15 Hz. A network at
-50 Hz sees no higher."""
+FALL_HZ = ((12.0, 16.0), (20.0, 24.0))
+"""Ratios of power density that tell what was done to a signal: of below a recorder's high-pass filter to above it; in
+the quietest epochs, of what noise adds to all; and of the ends between which a low-pass filter lies, in the flattest
+quarter of epochs. In simulated nights the first is 0.3 to 0.5, and 0.01 after a high-pass of 0.5 Hz (zero-phase, second
+order). The second is 0.004 to 0.04 in these and 0.009 to 0.02 in five real half-hours, with 5 µV of white noise 0.04 to
+0.12 and 0.02 to 0.1. The third is 1.5 to 3.8 and 3.5 to 7.6, after a low-pass of 15 Hz 28 and more. A network at 50 Hz
+sees no higher."""
 
 NOTHING = -3.0
 """Least of these ratios (log10): of what a filter has taken rounding is left, which is another in each night."""
@@ -36,12 +38,19 @@ NOTHING = -3.0
 QUIETEST = 10
 """Percentile of epochs that are called the quietest."""
 
+FLATTEST = 25
+"""And those that are called the flattest: the others have spindles, which are a fall of their own."""
+
 SPREAD = {"amplitude": 0.1, "delta": 0.1, "theta": 0.13, "alpha": 0.25, "sigma": 0.25, "beta": 0.25, "slow": 0.2,
-          "floor": 0.13}  # fmt: skip
+          "floor": 0.13, "fall": 0.33}  # fmt: skip
 """Standard deviations (log10) between nights that are expected before any was seen. Those of the bands above delta are
 of nights and people of Sleep-EDF, relative to delta (``data/sleepedf_statistics.json``: 0.13, 0.24, 0.25); simulated
 nights have 0.10 in amplitude and 0.04 in delta, which is bounded above and falls far in bad nights. Five real half-
-hours have 0.14 in the floor; their slow ratio is more of the recorder than of the person."""
+hours have 0.14 in the floor, and 0.15 in the fall, which is 0.3 above that of simulated nights; their slow ratio is
+more of the recorder than of the person."""
+
+ABOVE = ("floor", "fall")
+"""What is judged on one side: noise raises the one, a low-pass filter the other."""
 
 WEIGHT = 10
 """Nights that `SPREAD` counts for, as four nights alone say little of the spread of others. Of sixteen simulated
@@ -119,6 +128,8 @@ def night_levels(
     if FLOOR_HZ[0][1] <= rate / 2:
         fast, all_of_it = (_density(frequency, density, band) for band in FLOOR_HZ)
         levels["floor"] = max(float(np.percentile(fast, QUIETEST) - np.median(all_of_it)), NOTHING)
+        before, behind = (_density(frequency, density, band) for band in FALL_HZ)
+        levels["fall"] = min(float(np.percentile(before - behind, FLATTEST)), -NOTHING)
     return levels
 
 
@@ -160,14 +171,15 @@ def out_of_range(
     n = max(usual["recordings"], 1)
     rows = np.unique(np.linspace(0, len(signal) - 1, NIGHT_EPOCHS).round().astype(int))
     bands_hz = usual.get("bands_hz", CARDS_BEFORE_HZ)
-    highest = {**{name: limits[1] for name, limits in bands_hz.items()}, "floor": FLOOR_HZ[0][1]}
+    highest = {**{name: limits[1] for name, limits in bands_hz.items()}, **dict.fromkeys(ABOVE, FLOOR_HZ[0][1])}
     for name, value in night_levels(signal[rows], rate, bands_hz).items():
         if name not in usual or name not in SPREAD or highest.get(name, 0.0) > file_rate / 2:
             continue
         its = usual[name]
         # Of one more night, given the mean of n and what is believed of the spread.
         variance = (n * its["sd"] ** 2 + WEIGHT * SPREAD[name] ** 2) / (n + WEIGHT)
-        if abs(value - its["mean"]) > FAR * np.sqrt(variance * (1 + 1 / n)):
+        above = value - its["mean"]
+        if (above if name in ABOVE else abs(above)) > FAR * np.sqrt(variance * (1 + 1 / n)):
             found.append(_sentence(name, bands_hz.get(name), 10**value, 10 ** its["low"], 10 ** its["high"]))
     return found
 
@@ -189,7 +201,12 @@ def _sentence(name: str, band_hz: Sequence[float] | None, value: float, low: flo
     if name == "floor":
         return (
             f"in its quietest epochs {_span(*FLOOR_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
-            f"{high:.2g}: {'noise' if value > high else 'another low-pass filter'}"
+            f"{high:.2g}: noise"
+        )
+    if name == "fall":
+        return (
+            f"in its flattest epochs {_span(*FALL_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
+            f"{high:.2g}: another low-pass filter"
         )
     band = f"{name} ({band_hz[0]:g} to {band_hz[1]:g} Hz)" if band_hz else name
     shares = f"nights of the training had {100 * low:.2g} to {100 * high:.2g} %"

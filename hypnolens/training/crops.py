@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hypnolens.recordings.epochs import Epochs
+from hypnolens.recordings.normalisation import normalise
 from hypnolens.stages import EPOCH_S
 
 KNOTS_HZ = np.geomspace(0.3, 60.0, 6)
@@ -25,12 +26,13 @@ trial on simulated nights accuracy fell from 0.73 to 0.65 there."""
 
 
 def pieces_of(epochs: Epochs, experiment: Mapping[str, Any], *, further: float = 1.0) -> list[Epochs]:
-    """What a network learns from a recording, by ``crops_min``, ``recorder_db`` and ``seed`` of an experiment.
+    """What a network learns from a recording, by the keys of an experiment: its `crops`, each normalised by itself.
 
     ``further`` is a factor of ``recorder_db``.
     """
-    between, recorder_db = experiment.get("crops_min"), further * experiment.get("recorder_db", 0.0)
-    return crops(epochs, between_min=between and tuple(between), recorder_db=recorder_db, seed=experiment["seed"])
+    between, recorder_db = experiment["crops_min"], further * experiment["recorder_db"]
+    cut = crops(epochs, between_min=between and tuple(between), recorder_db=recorder_db, seed=experiment["seed"])
+    return [normalise(piece, experiment["normalisation"]) for piece in cut]
 
 
 def crops(epochs: Epochs, *, between_min: tuple[float, float] | None, recorder_db: float, seed: int) -> list[Epochs]:

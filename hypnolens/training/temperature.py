@@ -8,7 +8,6 @@ import numpy as np
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import Network
 from hypnolens.recordings.epochs import Epochs
-from hypnolens.recordings.normalisation import normalise
 from hypnolens.training.crops import FURTHER, pieces_of
 
 RANGE = (0.5, 10.0)
@@ -55,8 +54,7 @@ def temperature_of(model: Network, validation: Sequence[Epochs], experiment: Map
     """
     if experiment["calibration"] == "none":
         return 1.0
-    pieces = (piece for epochs in validation for piece in pieces_of(epochs, experiment, further=FURTHER))
-    seen = [normalise(piece, experiment["normalisation"]) for piece in pieces]
+    seen = [piece for epochs in validation for piece in pieces_of(epochs, experiment, further=FURTHER)]
     how = {key: experiment[key] for key in ("across_gaps", "precision")}
     given = np.concatenate([probabilities(model, epochs, **how) for epochs in seen])
     return fitted(given, np.concatenate([epochs.stage for epochs in seen]))

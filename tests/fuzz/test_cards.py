@@ -38,6 +38,9 @@ WRONG = (
 )  # fmt: skip
 """Values of other types and ranges than those of a card."""
 
+PREPARES = ("highpass_hz", "experiment.normalisation", "experiment.across_gaps")
+"""Where another value of the right kind is another preparation of a night, so that stages may differ."""
+
 GONE = object()
 
 
@@ -98,7 +101,9 @@ def test_a_card_with_a_wrong_value_is_refused_or_scores_as_before(model):
             _one_line(error)
             refused += 1
             continue
-        np.testing.assert_allclose(_staged(scorer, explained=number % 20 == 0), expected, atol=1e-5, err_msg=what)
+        found = _staged(scorer, explained=number % 20 == 0)
+        if not what.startswith(PREPARES):
+            np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=what)
     assert refused > 200
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hypnolens.recordings.epochs import Epochs
-from hypnolens.recordings.normalisation import normalise
 from hypnolens.training.crops import crops, pieces_of
 
 RATE, N = 50.0, 600
@@ -45,16 +44,15 @@ def test_a_piece_is_normalised_by_itself():
     whole = recording()
     loud = (whole.signal.astype(np.int32) * (1 + np.arange(N)[:, None] // 300)).clip(-32767, 32767).astype(np.int16)
     whole = Epochs(**{**vars(whole), "signal": loud})
-    first, *_, last = (
-        normalise(piece, "standard") for piece in crops(whole, between_min=(150, 150), recorder_db=0, seed=0)
-    )
+    keys = {"crops_min": (150, 150), "recorder_db": 0.0, "seed": 0, "normalisation": "standard"}
+    first, *_, last = pieces_of(whole, keys)
     spreads = [(piece.signal * piece.scale_uv).std() for piece in (first, last)]
     assert spreads[0] == pytest.approx(spreads[1], rel=0.05)
 
 
 def test_without_the_keys_a_recording_is_what_it_was():
     whole = recording()
-    (only,) = pieces_of(whole, {"crops_min": None, "recorder_db": 0.0, "seed": 0})
+    (only,) = pieces_of(whole, {"crops_min": None, "recorder_db": 0.0, "seed": 0, "normalisation": "none"})
     assert only.signal.base is whole.signal or only.signal is whole.signal
     assert len(only.stage) == N
 

@@ -53,6 +53,24 @@ def test_a_network_comes_back_from_its_folder_its_file_and_its_pipeline(tmp_path
     assert _same(network, load_models(tmp_path / "mine.safetensors", ensemble=False)[0].network)
 
 
+def test_the_temperature_is_kept_with_the_weights_and_no_card_changes_it(tmp_path):
+    network = saved(tmp_path)
+    assert load_models(tmp_path, ensemble=False)[0].network.temperature == 1.0
+    network.temperature = 2.5
+    card = json.loads((tmp_path / "model.json").read_text())
+    for key in ("format", "n_parameters", "weights_sha256", "cell_step", "cell_field", "card_sha256"):
+        del card[key]
+    files = {"weights": tmp_path / "model.safetensors", "path": tmp_path / "model.json"}
+    write_model(network, {**card, "temperature": 8.0}, **files)
+    for found in (read_model(*files.values()), load_models(tmp_path, ensemble=False)[0].network):
+        assert found.temperature == 2.5 and _same(found, network)
+    for odd in (0.0, -1.0, 1e6, float("nan")):
+        network.temperature = odd
+        write_model(network, card, **files)
+        with pytest.raises(HypnolensError, match=r"temperature.*train it again"):
+            load_models(tmp_path, ensemble=False)
+
+
 def test_folds_come_in_the_order_of_their_numbers(tmp_path):
     networks = [saved(tmp_path / f"fold-{fold}", fold=fold) for fold in range(11)]
     assert _same(load_models(tmp_path, ensemble=False)[0].network, networks[0])

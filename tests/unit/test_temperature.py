@@ -34,6 +34,13 @@ def test_probabilities_are_those_at_the_temperature_of_the_network():
     np.testing.assert_allclose(warm, softmax(np.log(cold) / 3.0), atol=1e-5)
     np.testing.assert_array_equal(warm.argmax(axis=1), cold.argmax(axis=1))
     model.temperature = 1.0
-    keys = {**how, "calibration": "temperature", "normalisation": "none", "seed": 0}
+    keys = {
+        **how,
+        "calibration": "temperature",
+        "normalisation": "none",
+        "seed": 0,
+        "crops_min": None,
+        "recorder_db": 0.0,
+    }
     assert temperature_of(model, [recording()], keys) == fitted(cold, recording().stage)
     assert temperature_of(model, [recording()], {**keys, "calibration": "none"}) == 1.0

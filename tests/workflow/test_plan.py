@@ -29,6 +29,7 @@ PUBLISHED = {"sleep-edf-20": 20, "sleep-edf-78": 10}
 SHIPPED = {
     "config": [], "demo": ["demo"], "explanations": ["explanations"], "sampling": ["sampling"], "stride": ["stride"],
     "ablations": ["ablations"], "small": ["ablations", "small"], "first-nights": ["first-nights"],
+    "shipped": ["shipped"],
 }  # fmt: skip
 """Files in ``config/``, and those with which each is given."""
 
@@ -164,7 +165,7 @@ def test_every_shipped_file_is_known():
     assert SHIPPED.keys() == {path.stem for path in (ROOT / "config").glob("*.yaml")}
 
 
-@pytest.mark.parametrize("name", ["sampling", "stride", "ablations", "small", "first-nights"])
+@pytest.mark.parametrize("name", ["sampling", "stride", "ablations", "small", "first-nights", "shipped"])
 def test_other_shipped_files_are_planned(tmp_path, name):
     loaded = _loaded(*SHIPPED[name])
     plan = _plan(tmp_path, configfiles=_files("config", *SHIPPED[name]))

@@ -15,7 +15,6 @@ from hypnolens.pipeline.logs import logged
 from hypnolens.pipeline.progress import write_progress
 from hypnolens.pipeline.provenance import record
 from hypnolens.recordings.listed import Listed
-from hypnolens.recordings.normalisation import normalise
 from hypnolens.training.crops import pieces_of
 from hypnolens.training.fold import SELECTS, options_of, train, training_key
 from hypnolens.training.folds import about_fold, of_sides, read_folds
@@ -29,17 +28,17 @@ with logged(snakemake.log[0]):
     write_progress(checkpoint, [], made=0, of=options.passes, since=time.time())
     recordings, listed = read_folds(Path(table), fold), Listed(snakemake.params.epochs, table)
     raw = [[listed.read(name, mapped=True) for name in recordings[side]] for side in used]
-    pieces = [[piece for epochs in side for piece in pieces_of(epochs, experiment)] for side in raw]
-    sides = [[normalise(epochs, experiment["normalisation"]) for epochs in side] for side in pieces]
+    sides = [[piece for epochs in side for piece in pieces_of(epochs, experiment)] for side in raw]
     rate, name = sides[0][0].rate, f"{wildcards.dataset}/{wildcards.experiment} fold {fold}"
     build = partial(import_module(snakemake.params.networks).build, experiment, rate)
     key = training_key(experiment, fold, snakemake.params.code, sides)
     model, history = train(*sides, build=build, options=options, fold=fold, checkpoint=checkpoint, key=key, name=name)
     pd.DataFrame(history).to_csv(snakemake.output.history, sep="\t", index=False)
+    model.temperature = temperature_of(model, raw[1], experiment)
     card = card_of(
         about=of_sides(about_fold(table, wildcards), *used), experiment=experiment, rate=rate, recordings=recordings,
         highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin, subjects=len({e.subject for e in raw[0]}),
-        usual=training_range_of(raw[0]), temperature=temperature_of(model, raw[1], experiment),
+        usual=training_range_of(raw[0]), temperature=model.temperature,
         kept_when_turned=kept_when_turned(model, sides[1], experiment), history=history, made=record(),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))
