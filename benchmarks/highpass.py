@@ -26,6 +26,7 @@ from hypnolens.network.files import load_models
 from hypnolens.recordings.drift import without_drift
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.staging import stage_night
+from hypnolens.stagers.networks import NetworkStager
 
 HIGHPASS_HZ = 0.1
 SLOW_WAVES_HZ = (0.5, 4.0)
@@ -50,7 +51,7 @@ def measured(folder: Path, x: np.ndarray, rate: float) -> dict[str, float]:
     (scorer,) = load_models(None, ensemble=False)
     night = read_night(write(folder, x, rate))
     scorers = [replace(scorer, card={**scorer.card, "highpass_hz": hz}) for hz in (None, HIGHPASS_HZ)]
-    stages = [stage_night(night, [one], precision="fp32", below=0.5).stage for one in scorers]
+    stages = [stage_night(night, NetworkStager([one]), below=0.5).stage for one in scorers]
     sos = butter(2, SLOW_WAVES_HZ, "band", fs=rate, output="sos")
     stored, filtered = (sosfiltfilt(sos, without_drift(x, rate, hz)) for hz in (None, HIGHPASS_HZ))
     off = np.abs(stored - filtered)

@@ -30,6 +30,7 @@ from hypnolens.scoring.night_page import write_page
 from hypnolens.scoring.outputs import write_outputs
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.staging import detail_of, stage_night
+from hypnolens.stagers.known import load_stager
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,18 +47,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file, model = night_of_noise(folder, given.epochs), untrained(folder, given.width)
-        (scorer,) = load_models(model, ensemble=False)
+        stagers = {precision: load_stager(str(model), precision=precision) for precision in ("fp32", "bf16")}
         for precision in ("fp32", "bf16"):
             if precision == "fp32" or bf16_pays(pick_device()):
                 found[f"stages_{precision}_s"] = median_seconds(
-                    lambda p=precision: stage_night(read_night(file), [scorer], precision=p, below=0.6),
+                    lambda p=precision: stage_night(read_night(file), stagers[p], below=0.6),
                     repeats=given.repeats,
                 )
-        scored = stage_night(read_night(file), [scorer], precision="fp32", below=0.6)
+        scored = stage_night(read_night(file), stagers["fp32"], below=0.6)
         found["files_s"] = median_seconds(lambda: write_outputs(scored, folder / "o"), repeats=given.repeats)
         for method in ("layer-integrated-gradients", "grad-cam"):
             began = time.perf_counter()
-            write_page(scored, detail_of(scored, scorer, method=method), folder / "page.html")
+            write_page(scored, detail_of(scored, stagers["fp32"], method=method), folder / "page.html")
             found[f"page_{method}_s"] = time.perf_counter() - began
         found["page_mb"] = (folder / "page.html").stat().st_size / 1e6
         began = time.perf_counter()

@@ -21,11 +21,13 @@ import numpy as np
 import pandas as pd
 from scipy.signal import butter, iirnotch, resample_poly, sosfiltfilt, tf2sos
 
-from hypnolens.network.files import load_models
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.scored import Scored
 from hypnolens.scoring.staging import stage_night
 from hypnolens.simulation.night import simulate_night
+from hypnolens.stagers.interface import Stager
+from hypnolens.stagers.known import load_stager
+from hypnolens.stagers.names import DEMO
 
 LEAST = 0.9
 NIGHTS, HOURS, SEED = 3, 6.0, 77
@@ -151,23 +153,24 @@ def write(folder: Path, x: np.ndarray, rate: float) -> Path:
     return path
 
 
-def staged(folder: Path, x: np.ndarray, rate: float) -> Scored:
+def staged(folder: Path, x: np.ndarray, rate: float, stager: Stager) -> Scored:
     """A signal staged as a file gives it."""
-    night = read_night(write(folder, x, rate))
-    return stage_night(night, load_models(None, ensemble=False), precision="fp32", below=0.5)
+    return stage_night(read_night(write(folder, x, rate)), stager, below=0.5)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--model", default=DEMO)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    stager = load_stager(given.model)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, name, x, rate in originals(given.data):
-            before = staged(Path(folder), x, rate)
+            before = staged(Path(folder), x, rate, stager)
             for what, change in PERTURBATIONS.items():
-                after = staged(Path(folder), *change(x, rate, np.random.default_rng(0)))
+                after = staged(Path(folder), *change(x, rate, np.random.default_rng(0)), stager)
                 n = min(before.n_epochs, after.n_epochs)
                 both = before.usable[:n] & after.usable[:n]
                 same = float((before.stage[:n] == after.stage[:n])[both].mean()) if both.any() else np.nan

@@ -16,9 +16,11 @@ import mne
 import numpy as np
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
-from hypnolens.network.files import load_models
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.staging import stage_night
+from hypnolens.stagers.interface import Stager
+from hypnolens.stagers.known import load_stager
+from hypnolens.stagers.names import DEMO
 from hypnolens.stages import CODE, STAGES
 
 AASM = {"W": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "R": "R"}
@@ -36,12 +38,12 @@ def true_stages(hypnogram: Path, n_epochs: int) -> np.ndarray:
     return codes
 
 
-def staged(folder: Path, model: Path | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def staged(folder: Path, stager: Stager) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """True stages and probabilities of the epochs of each recording that have both."""
-    scorers, found = load_models(model, ensemble=False), {}
+    found = {}
     for psg in sorted(folder.glob("*-PSG.edf")):
         name = psg.name.removesuffix("-PSG.edf")
-        scored = stage_night(read_night(psg), scorers, precision="fp32", below=0.5)
+        scored = stage_night(read_night(psg), stager, below=0.5)
         truth = true_stages(psg.with_name(f"{name}-Hypnogram.edf"), scored.n_epochs)
         kept = (truth >= 0) & scored.usable
         found[name] = truth[kept], scored.probability[kept]
@@ -91,10 +93,10 @@ def draw(found: dict[str, tuple[np.ndarray, np.ndarray]], path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", default=DEMO)
     parser.add_argument("--out", type=Path, metavar="PNG", help="draw the reliability diagram")
     given = parser.parse_args()
-    found = staged(given.data, given.model)
+    found = staged(given.data, load_stager(given.model))
     by_person = {name: scores(*one) for name, one in found.items()}
     pooled = scores(*(np.concatenate(parts) for parts in zip(*found.values(), strict=True)))
     keys = ("accuracy", "kappa", "macro_f1", "confidence")

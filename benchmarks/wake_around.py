@@ -20,6 +20,8 @@ from sklearn.metrics import f1_score
 from hypnolens.recordings.hypnogram import kept_epochs
 from hypnolens.recordings.vocabulary import AFTER_STAGE
 from hypnolens.simulation.night import simulate_night
+from hypnolens.stagers.known import load_stager
+from hypnolens.stagers.names import DEMO
 from hypnolens.stages import CODE, EPOCH_S, STAGES
 
 RATE, MARGIN, HALF_HOUR = 100, 60, 60
@@ -47,19 +49,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=6)
     parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--model", default=DEMO)
     given = parser.parse_args()
+    stager = load_stager(given.model)
     scores: dict[str, list[float]] = {"trimmed": [], "in_22_hours": []}
     alone: dict[str, list[float]] = {stage: [] for stage in STAGES}
     within: dict[str, list[float]] = {stage: [] for stage in STAGES}
     with tempfile.TemporaryDirectory() as folder:
         for subject in range(given.nights):
             epochs, truth = night_of(given.seed, subject)
-            trimmed = staged(Path(folder), epochs.ravel(), RATE).stage
+            trimmed = staged(Path(folder), epochs.ravel(), RATE, stager).stage
             more = 22 * 120 - len(truth)
             wake = np.resize(np.flatnonzero(truth == CODE["W"]), more)
             before = more // 2
             padded = np.concatenate([epochs[wake[:before]], epochs, epochs[wake[before:]]])
-            around = staged(Path(folder), padded.ravel(), RATE).stage[before : before + len(truth)]
+            around = staged(Path(folder), padded.ravel(), RATE, stager).stage[before : before + len(truth)]
             scores["trimmed"].append(macro_f1(truth, trimmed))
             scores["in_22_hours"].append(macro_f1(truth, around))
             for code, stage in enumerate(STAGES):
@@ -67,7 +71,7 @@ def main() -> int:
                 begin = int(share.argmax())
                 span = slice(begin, begin + HALF_HOUR)
                 alone[stage].append(
-                    float((staged(Path(folder), epochs[span].ravel(), RATE).stage == truth[span]).mean())
+                    float((staged(Path(folder), epochs[span].ravel(), RATE, stager).stage == truth[span]).mean())
                 )
                 within[stage].append(float((trimmed[span] == truth[span]).mean()))
             print(subject, {key: round(of[-1], 3) for key, of in scores.items()}, file=sys.stderr, flush=True)

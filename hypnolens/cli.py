@@ -1,4 +1,4 @@
-"""The commands ``hypnolens score NIGHT.edf``, ``hypnolens progress`` and ``hypnolens check``, and nothing else."""
+"""The commands ``hypnolens score NIGHT.edf``, ``models``, ``progress`` and ``check``, and nothing else."""
 
 import argparse
 import json
@@ -16,21 +16,25 @@ from hypnolens.errors import HypnolensError
 from hypnolens.pipeline.progress import progress_lines, read_runs
 from hypnolens.recordings.vocabulary import CODES
 from hypnolens.scoring.folder import alone_in
-from hypnolens.scoring.names import STAGES_ONLY
+from hypnolens.scoring.names import ENDINGS, STAGES_ONLY, nights_in
 from hypnolens.scoring.run import REVIEW_BELOW, ScoringOptions, available_cores, score_files, unnamed
+from hypnolens.stagers.names import BUILT_IN, DEFAULT, DEMO
 from hypnolens.terminal import heard, say
 
 EXAMPLES = """\
 examples:
-  hypnolens score night.edf --out scores
-      One EEG channel in the file: it is taken. Several: the first of a known order, and the choice is printed.
-  hypnolens score night.edf --out scores --channel C4-M1
+  hypnolens score night.edf
+      Staged by YASA. One EEG channel in the file: it is taken. Several: the first of a known order, and the choice is
+      printed. Results are in the folder scores.
+  hypnolens score nights --out results
+      All recordings of a folder, and a page of all of them. Again, later: only what is new or was changed.
+  hypnolens score night.edf --channel C4-M1
       By name. If the file has C4 and M1 but no C4-M1, the difference is computed.
-  hypnolens score night.edf --out scores --channel C4-M1 --channel F4-M1
+  hypnolens score night.edf --channel C4-M1 --channel F4-M1
       Both are staged and voted.
-  hypnolens score nights/*.edf --out scores --model release.zip --ensemble --jobs 4
+  hypnolens score nights/*.edf --model release.zip --ensemble --jobs 4
       Four nights at a time, by all networks of a cross-validation together.
-  hypnolens score night.edf --out scores --lights-off 23:10 --lights-on 06:45 --json | jq .nights[0].statistics
+  hypnolens score night.edf --lights-off 23:10 --lights-on 06:45 --json | jq .nights[0].statistics
       Statistics from lights off to lights on, for a script.
 
 what you get, in the folder of --out:
@@ -41,11 +45,12 @@ what you get, in the folder of --out:
   sub-NIGHT_task-sleep_events.tsv/.json   the same for BIDS
   NIGHT-yasa.json        a hypnogram of YASA with probabilities
   NIGHT.json             all of it for a program
+  nights.html            a row a night: small hypnogram, statistics, warnings
 
 exit status: 0 all nights were scored; 1 some could not be (one line each says why; the others are complete);
 2 the command makes no sense.
 
-Stages of a network are no diagnosis. docs/score.md has more.
+Stages of a program are no diagnosis. docs/score.md has more.
 """
 
 WATCHED = """\
@@ -88,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _progress(given)
             case "check":
                 return _check(given, parser)
+            case "models":
+                return _models()
             case _:
                 return _score(given, parser)
 
@@ -126,12 +133,53 @@ def _check(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return 0 if good else 1
 
 
+def _models() -> int:
+    """List the stagers that have a name."""
+    from hypnolens.stagers.known import cards  # with torch, which takes seconds
+    from hypnolens.stagers.names import DEFAULT
+
+    for name, card in cards().items():
+        if isinstance(card, str):
+            say(f"{name}: cannot be used here: {card}")
+        else:
+            which = f"{name} (the default)" if name == DEFAULT else name
+            say(
+                f"{which}: {', '.join(dict.fromkeys(card.models))}; trained on {card.trained_on}; licence "
+                f"{card.licence}; {card.citation}; needs {card.needs}. {card.caution}"
+            )
+    say("or the path of a network: a folder, a .safetensors file, a release archive")
+    return 0
+
+
+def _nights(given: Sequence[Path], failed: list[dict[str, str]]) -> list[Path]:
+    """Recordings among what was named, those of folders included; what is none of them is said."""
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            try:
+                inside = nights_in(path)
+            except OSError as error:
+                failed.append({"file": str(path), "error": f"{path}: cannot be read ({error.strerror})"})
+                continue
+            if not inside:
+                what = f"{path}: no recordings there ({', '.join(ENDINGS)}); give a folder that holds some"
+                failed.append({"file": str(path), "error": what})
+            found += inside
+        elif path.name.endswith(STAGES_ONLY):
+            _say(f"{path}: left out, as it holds stages and no signal")
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
 def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Stage nights."""
     # Libraries write warnings into the progress bar; what matters of them is in our own.
     logging.captureWarnings(True)
-    nights = [path for path in dict.fromkeys(given.nights) if not path.name.endswith(STAGES_ONLY)]
-    if not nights:
+    summaries: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    nights = _nights(given.nights, failed)
+    if not nights and not failed:
         parser.error(f"no night among these: files called …{STAGES_ONLY} hold stages and no signal")
     if given.hypnogram and len(nights) > 1:
         parser.error("--hypnogram is of one night; give no other with it")
@@ -139,9 +187,10 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error(f"--review-below: {given.review_below:g} is no probability")
     if given.jobs is not None and given.jobs < 1:
         parser.error(f"--jobs: {given.jobs} is no number of at least 1")
-    for path in given.nights:
-        if path.name.endswith(STAGES_ONLY):
-            _say(f"{path}: left out, as it holds stages and no signal")
+    if (given.age is None) != (given.sex is None):
+        parser.error("--age and --sex are used together; give both, or none")
+    if given.age is not None and not 0 < given.age < 120:
+        parser.error(f"--age: {given.age:g} is no age in years")
     options = ScoringOptions(
         model=given.model,
         ensemble=given.ensemble,
@@ -153,9 +202,13 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         precision=given.precision,
         page=not given.no_page,
         method=given.method,
+        beside={kind: label for kind in ("eog", "emg") if (label := getattr(given, kind)) is not None},
+        person={} if given.age is None else {"age": given.age, "male": float(given.sex == "M")},
+        classes=given.classes,
+        reasons=given.reasons,
+        again=given.again,
     )
-    summaries: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
+    overview = ""
     try:
         twice = unnamed(nights)
         failed += [{"file": str(path), "error": str(error)} for path, error in twice.items()]
@@ -171,6 +224,9 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                     if not given.quiet:
                         _tell(result, given.out, json_wanted=given.json)
                 bar.update()
+            from hypnolens.scoring.overview import told  # with pandas, which takes a second
+
+            overview = told(given.out)
     except HypnolensError as error:
         failed.append({"file": "", "error": str(error)})
     except KeyboardInterrupt:
@@ -180,6 +236,10 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         summaries.sort(key=lambda night: night["name"])
         document = {"hypnolens": __version__, "nights": summaries, "failed": failed}
         say(*json.dumps(document, indent=2).splitlines())
+    if left := sum(bool(one.get("left")) for one in summaries):
+        _say(f"{left} of {len(summaries)} nights were complete and are left as they are; --again stages them anew")
+    if overview and summaries and not given.quiet:
+        _say(overview)
     # What is wrong with the model is the same for all nights.
     for line in dict.fromkeys(failure["error"] for failure in failed):
         _say(line)
@@ -188,7 +248,10 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def _tell(night: dict[str, Any], out: Path, *, json_wanted: bool) -> None:
     """One line a night, and what a person must know of it."""
-    for sentence in (night["caution"], *night["warnings"], *night["notes"]):
+    if night.get("left"):
+        return
+    by = f"stages by {', '.join(dict.fromkeys(night['models']))} ({night['stager']['citation']})"
+    for sentence in (f"{by}. {night['caution']}".rstrip(), *night["warnings"], *night["notes"]):
         if sentence:
             _say(f"{night['name']}: {sentence}")
     if json_wanted:
@@ -243,15 +306,22 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    score.add_argument("nights", nargs="+", type=Path, metavar="NIGHT", help="recordings")
-    score.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for results; made if need be")
+    score.add_argument("nights", nargs="+", type=Path, metavar="NIGHT", help="recordings, or folders of them")
+    score.add_argument(
+        "--out",
+        type=Path,
+        default=Path("scores"),
+        metavar="DIR",
+        help="folder for results; made if need be (default: %(default)s)",
+    )
     score.add_argument(
         "--model",
-        type=Path,
         metavar="MODEL",
-        help="folder, .safetensors file or release archive; default: the demo model, trained on simulated nights, "
-        "which is NOT fit for real use",
+        help=f"a stager by its name ({', '.join(BUILT_IN)}, or one that is installed: `hypnolens models`), or the "
+        f"folder, .safetensors file or release archive of a network; default: {DEFAULT}. `{DEMO}` was trained on "
+        "simulated nights and is NOT fit for real use",
     )
+    score.add_argument("--again", action="store_true", help="stage nights, too, whose results are there already")
     score.add_argument("--ensemble", action="store_true", help="all folds of the model together, not the first alone")
     score.add_argument(
         "--channel",
@@ -294,6 +364,21 @@ def _parser() -> argparse.ArgumentParser:
         default="layer-integrated-gradients",
         help="what shades the epochs on the page (default: %(default)s)",
     )
+    score.add_argument("--eog", metavar="NAME", help="an EOG channel beside the EEG, for stagers that can use it")
+    score.add_argument("--emg", metavar="NAME", help="the same for the EMG of the chin")
+    score.add_argument("--age", type=float, metavar="YEARS", help="of the person, for stagers that can use it")
+    score.add_argument("--sex", choices=("F", "M"), help="the same")
+    score.add_argument(
+        "--classes",
+        default="",
+        metavar="LIST",
+        help="fewer classes, such as W,N1+N2,N3,R, counted beside the five stages",
+    )
+    score.add_argument(
+        "--reasons",
+        action="store_true",
+        help="a table of what each feature added to each stage (NIGHT-reasons.tsv), where the stager has features",
+    )
     score.add_argument("--no-page", action="store_true", help="tables only, which is faster")
     score.add_argument("--jobs", type=int, metavar="N", help="nights at a time (default: one a core)")
     score.add_argument("--json", action="store_true", help="print one JSON document in place of sentences")
@@ -311,6 +396,7 @@ def _parser() -> argparse.ArgumentParser:
         "--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake will be given it"
     )
     check.add_argument("--cores", type=int, metavar="N", help="as Snakemake will be given them (default: all)")
+    commands.add_parser("models", help="which stagers can be used here", description="Which stagers can be used here.")
     progress = commands.add_parser(
         "progress",
         help="where training is: each fold of each run, and the time left",

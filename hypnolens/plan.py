@@ -24,6 +24,7 @@ from hypnolens.pipeline.configuration import NETWORKS, Configuration
 from hypnolens.plots.catalogue import FIGURES
 from hypnolens.scoring.files import companion, further_files, names_in
 from hypnolens.scoring.names import nights_by_name
+from hypnolens.stagers.names import BUILT_IN
 from hypnolens.training.folds import SPLITS, Fold, make_folds
 
 OWN = "se-resnet-bilstm"
@@ -489,7 +490,7 @@ class Plan:
         lie below ``results/`` has not asked to train them again.
         """
         model = self.configuration.score["model"]
-        if not model:
+        if not model or model in BUILT_IN:
             return []
         files = [file for pair in weights_and_cards(Path(model)) for file in pair if file.is_file()]
         if Path(model).is_dir():

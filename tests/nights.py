@@ -4,7 +4,16 @@ import numpy as np
 
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Night, Scored
+from hypnolens.stagers.interface import StagerCard
 from hypnolens.stages import UNSCORED
+
+
+def stager_card(*models, caution=""):
+    """What is to be known of a stager that tests name."""
+    return StagerCard(
+        models=models, trained_on="nights of tests", licence="none", citation="nobody 2020", caution=caution,
+        needs="an EEG",
+    )  # fmt: skip
 
 
 def scored_night(
@@ -17,8 +26,9 @@ def scored_night(
     lights,
     human,
     unusable,
-    cards,
+    models,
     below,
+    caution="",
     said=(),
     file_rate=None,
     **night,
@@ -37,8 +47,8 @@ def scored_night(
         Codes of a person's stages, or `None`.
     unusable
         By epoch, why it is not usable.
-    cards, below, said
-        Cards, threshold of confidence and warnings of the staging, as `Scored` has them.
+    models, caution, below, said
+        What staged, what its maker warns of, threshold of confidence and warnings, as `Scored` has them.
     file_rate
         Hz of the file, where it is another.
     night
@@ -62,7 +72,7 @@ def scored_night(
         probability=probability,
         usable_by_channel=usable[None],
         unusable=tuple(unusable.get(epoch, "") for epoch in range(len(probability))),
-        cards=cards,
+        card=stager_card(*models, caution=caution),
         below=below,
         statistics=statistics,
         transitions=transitions,

@@ -32,8 +32,8 @@ from hypnolens.network.devices import pick_device
 from hypnolens.network.folders import weights_and_cards
 from hypnolens.network.model import AnyNetwork, Network, SEResNetBiLSTM, cell_geometry, n_parameters
 
-SHIPPED = Path(__file__).parents[1] / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use.safetensors"
-"""The network that comes with hypnolens, for trials: fold 0 of `demo`, made by ``make model``."""
+SHIPPED = Path(__file__).parents[1] / "data" / "demo-SIMULATED-NIGHTS-not-for-real-use"
+"""Folder of the networks that come with hypnolens, for trials: both folds of `carry`, made by ``make model``."""
 
 OWN = "se-resnet-bilstm"
 """The model of an experiment that gives hypnolens's own network."""
@@ -183,7 +183,7 @@ def load_models(path: Path | None, *, ensemble: bool) -> list[Scorer]:
     path
         A folder with ``model.safetensors`` and ``model.json``, one with folders ``fold-0``, ``fold-1``, ... of these, a
         release archive, or a file of weights with its card beside it (of the same name, or ``model.json``); `None` for
-        the network that comes with hypnolens.
+        the networks that come with hypnolens.
     ensemble
         Whether to take all folds, rather than the first.
 

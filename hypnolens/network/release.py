@@ -56,7 +56,7 @@ USE = """\
 hypnolens score NIGHT.edf --out scores --model {file}              # the network of the first fold
 hypnolens score NIGHT.edf --out scores --model {file} --ensemble   # all folds together"""
 
-USE_SHIPPED = "hypnolens score NIGHT.edf --out scores   # without --model, it is this network that stages"
+USE_SHIPPED = "hypnolens score NIGHT.edf --model demo   # all folds together"
 
 BESIDE = (
     "`folds.tsv` and `predictions/` say who was tested where, and with what result; `SHA256SUMS` has a checksum of "
@@ -70,8 +70,8 @@ BESIDE_CLOSED = (
 )
 
 BESIDE_SHIPPED = (
-    "Of the networks that the scores are of, this is the one of fold 0, which comes with hypnolens for trials. "
-    "`make model` makes it anew."
+    "The scores are of single networks; all of them together, which stage when hypnolens is tried, have not been "
+    "scored on simulated nights, as there is none that neither has seen. `make model` makes them anew."
 )
 
 
@@ -128,30 +128,33 @@ def write_release(
 
 
 def ship(release: Path, folder: Path) -> None:
-    """Take the first fold out of a release of simulated nights: weights, card, and card for people.
+    """Take the networks out of a release of simulated nights: weights and cards, and the card for people.
 
     Raises
     ------
     HypnolensError
         The networks saw real nights: those are for their maker to publish, not for this package. Or it is damaged.
     """
-    first = load_models(release, ensemble=False)[0]  # which refuses what cannot be used
-    card, shipped = dict(first.card), folder / SHIPPED.name
+    every = load_models(release, ensemble=True)  # which refuses what cannot be used
+    card, shipped = dict(every[0].card), folder / SHIPPED.name
     if absent := lacking(card, RELEASED):
         raise HypnolensError(f"{release}: its card has no {', '.join(absent)}; make the release again")
     if card["kind"] != "simulate":
         raise HypnolensError(f"{release}: trained on {card['dataset']}, not on simulated nights; not shipped")
-    name = PurePosixPath(first.source.removeprefix(f"{release}/"))
+    names = [PurePosixPath(one.source.removeprefix(f"{release}/")) for one in every]
     try:
         with zipfile.ZipFile(release) as archive:
-            weights, metrics = (archive.read(str(file)) for file in (name, name.parents[1] / "metrics.json"))
+            weights = {name.parent.name: archive.read(str(name)) for name in names}
+            metrics = archive.read(str(names[0].parents[1] / "metrics.json"))
         whole = json.loads(metrics)
         said = model_card(card, whole, n_folds=whole["n_folds"], use=USE_SHIPPED, also=BESIDE_SHIPPED)
     except (*UNREADABLE, TypeError, ValueError, RecursionError) as error:
         raise HypnolensError(f"{release}: its metrics.json is damaged ({error!r}); make the release again") from error
-    shipped.write_bytes(weights)
-    shipped.with_suffix(".json").write_bytes(_json(card))
-    shipped.with_suffix(".md").write_text(said, encoding="utf-8")
+    for (fold, content), one in zip(weights.items(), every, strict=True):
+        (shipped / fold).mkdir(parents=True, exist_ok=True)
+        (shipped / fold / "model.safetensors").write_bytes(content)
+        (shipped / fold / "model.json").write_bytes(_json(dict(one.card)))
+    (shipped / "MODEL_CARD.md").write_text(said, encoding="utf-8")
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -57,7 +57,7 @@ def description(scored: Scored) -> dict[str, Any]:
     What made them stands at the column ``model``: the specification keeps ``GeneratedBy`` for the description of a
     dataset, and validators before 2.0 refuse it here.
     """
-    networks = ", ".join(scored.models)
+    stagers = ", ".join(scored.models)
     columns: dict[str, Any] = {
         "onset": {
             "Description": "Start of the epoch, from the first sample of the recording",
@@ -85,8 +85,9 @@ def description(scored: Scored) -> dict[str, Any]:
         }
     columns["model"] = {
         "LongName": "Model that staged",
-        "Description": f"hypnolens {__version__}, mean of the networks: {networks}",
-        "Levels": {scored.model: scored.caution or "A network of hypnolens"},
+        "Description": f"hypnolens {__version__}, stages by: {stagers}; trained on {scored.card.trained_on}; cite "
+        f"{scored.card.citation}",
+        "Levels": {scored.model: scored.caution or "No caution by its maker"},
     }
     return columns
 

@@ -72,7 +72,10 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 def _clean(folder: Path) -> None:
     for left in folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def foreign(paths: Sequence[Path], folder: Path) -> dict[Path, RecordingError]:
@@ -116,7 +119,7 @@ def check_same(name: str, sha256: str, place: str, folder: Path) -> None:
         Results of this name are of another recording, or not of hypnolens.
     """
     files = {kind: folder / file for kind, file in file_names(name).items()}
-    said = _said(files["summary"])
+    said = said_in(files["summary"])
     if sha256 == said.get("sha256") or place == said.get("place"):
         return
     strange = [files[kind] for kind in ("events", "events_description") if _is_strange(files[kind])]
@@ -129,7 +132,7 @@ def check_same(name: str, sha256: str, place: str, folder: Path) -> None:
     raise RecordingError(name, f"{what}, and would be overwritten", "move it away, or choose another folder")
 
 
-def _said(summary: Path) -> dict[str, Any]:
+def said_in(summary: Path) -> dict[str, Any]:
     """What a summary says; nothing of one that is none."""
     try:
         said = json.loads(summary.read_bytes())

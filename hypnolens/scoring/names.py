@@ -14,6 +14,9 @@ ENDINGS = (".edf", ".bdf", ".fif", ".fif.gz", ".vhdr", ".set")
 STAGES_ONLY = "-Hypnogram.edf"
 """How files of human stages end, which are no nights."""
 
+OVERVIEW = "nights.html"
+"""The page of all nights of a folder of results."""
+
 TASK = "sleep"
 """Label of the task, where a night's name has none."""
 
@@ -24,8 +27,8 @@ ENTITIES = re.compile(
 """Names that BIDS gives to recordings, with or without the suffix of a kind of data, such as ``_eeg``."""
 
 
-def file_names(name: str, *, page: bool = True) -> dict[str, str]:
-    """Names of the files of a night, by kind, in the order in which they are written, with its page or without.
+def file_names(name: str, *, page: bool = True, reasons: bool = True) -> dict[str, str]:
+    """Names of the files of a night, by kind, in the order in which they are written, with page and reasons or without.
 
     Names of different nights may give one file the same name, see `bids_name`.
     """
@@ -38,6 +41,7 @@ def file_names(name: str, *, page: bool = True) -> dict[str, str]:
         "yasa": f"{name}-yasa.json",
         "statistics": f"{name}-statistics.tsv",
         "transitions": f"{name}-transitions.tsv",
+        **({"reasons": f"{name}-reasons.tsv"} if reasons else {}),
         **({"page": f"{name}.html"} if page else {}),
         "summary": f"{name}.json",
     }
@@ -74,6 +78,8 @@ def night_name(path: Path) -> str:
     if name.startswith("sub-"):
         name = re.sub(r"_(eeg|ieeg|meg)$", "", name)
     name = re.sub(r"[-_]PSG$", "", name)
+    if name.casefold() == OVERVIEW.removesuffix(".html"):
+        raise RecordingError(path.name, f"would write the page of all nights, {OVERVIEW}", "rename it")
     if not name or name.startswith(".") or not path.name.isprintable() or set(name) & set('/\\:*?"<>|'):
         raise RecordingError(path.name, "cannot name files", "rename it")
     return name
@@ -86,6 +92,18 @@ def clashes(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         name = night_name(path)
         others = [taken.setdefault(own.casefold(), path) for own in file_names(name).values()]
         yield from ((other, path) for other in dict.fromkeys(others) if other != path)
+
+
+def nights_in(folder: Path) -> list[Path]:
+    """Recordings of a folder by their names, without those of folders in it.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    files = sorted(folder.iterdir())
+    return [f for f in files if f.name.lower().endswith(ENDINGS) and not f.name.lower().endswith(STAGES_ONLY.lower())]
 
 
 def nights_by_name(nights: str | Sequence[str]) -> dict[str, Path]:
@@ -104,10 +122,9 @@ def nights_by_name(nights: str | Sequence[str]) -> dict[str, Path]:
             what = f"there is no folder '{nights}'{instead(folder)}"
             raise ConfigurationError(f"score.nights: {what}; give one with recordings")
         try:
-            files = sorted(folder.iterdir())
+            paths = nights_in(folder)
         except OSError as error:
             raise ConfigurationError(f"score.nights: '{nights}' cannot be read ({error.strerror})") from error
-        paths = [f for f in files if f.name.lower().endswith(ENDINGS) and not f.name.endswith(STAGES_ONLY)]
     else:
         paths = [Path(night) for night in nights]
     if clash := next(clashes(paths), None):

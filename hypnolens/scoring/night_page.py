@@ -57,9 +57,9 @@ def write_page(scored: Scored, detail: Detail, path: Path) -> None:
         The file cannot be written.
     """
     data, arrays = drawn(scored, detail)
-    page = _template("page.html").render(
-        script=_own("page.js"),
-        style=_own("page.css"),
+    page = rendered(
+        "page.html",
+        "page",
         data=data,
         arrays=arrays,
         method=METHODS.get(detail.method, detail.method.replace("-", " ")),
@@ -67,8 +67,14 @@ def write_page(scored: Scored, detail: Detail, path: Path) -> None:
         column_s=COLUMN_S,
         **_said(scored),
     )
+    path.write_bytes(page)
+
+
+def rendered(template: str, own: str, **values: Any) -> bytes:
+    """A page of a template, and of the script and style of a name, of which nothing else may run."""
+    page = _template(template).render(script=_own(f"{own}.js"), style=_own(f"{own}.css"), **values)
     # Names of files may hold what UTF-8 cannot (bytes that the system could not decode).
-    path.write_bytes(page.encode("utf-8", "replace"))
+    return page.encode("utf-8", "replace")
 
 
 # What the page says.
@@ -111,7 +117,9 @@ def _facts(scored: Scored, told: Mapping[str, Any]) -> list[tuple[str, str]]:
             for name, when in zip(("off", "on"), night.lights, strict=True)
             if when is not None
         ),
-        (f"model{_s(len(scored.cards))}", ", ".join(dict.fromkeys(told["models"]))),
+        (f"model{_s(len(scored.models))}", ", ".join(dict.fromkeys(told["models"]))),
+        ("trained on", scored.card.trained_on),
+        ("cite", scored.card.citation),
         ("hypnolens", told["hypnolens"]),
     ]
 

@@ -22,6 +22,7 @@ import pandas as pd
 from hypnolens.errors import RecordingError
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.scoring.bids import description, events
+from hypnolens.scoring.classes import class_codes, counted
 from hypnolens.scoring.folder import UNFINISHED
 from hypnolens.scoring.hypnograms import edf_hypnogram, yasa_hypnogram
 from hypnolens.scoring.names import file_names
@@ -29,6 +30,7 @@ from hypnolens.scoring.night_page import write_page
 from hypnolens.scoring.night_statistics import names, statistics_of, unit, with_latencies
 from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import clock, has_clock, summary
+from hypnolens.stagers.interface import Reasons
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED
 
 SHOWN = {**dict(enumerate(STAGES)), UNSCORED: "?", MOVEMENT: "MT"}
@@ -51,7 +53,9 @@ REMEDIES = {
 """What to do where writing fails, by the system's number of the reason."""
 
 
-def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) -> dict[str, Path]:
+def write_outputs(
+    scored: Scored, folder: Path, detail: Detail | None = None, reasons: Reasons | None = None
+) -> dict[str, Path]:
     """Write all files of a night, over those of an earlier run.
 
     Parameters
@@ -63,6 +67,8 @@ def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) ->
     detail
         What the page shows of single epochs; without it there is none, and that of an earlier run goes, as it would
         contradict the rest.
+    reasons
+        What is written of each epoch; without it there is no table.
 
     Returns
     -------
@@ -76,7 +82,8 @@ def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) ->
         each new one.
     """
     every = file_names(scored.night.name)
-    files = file_names(scored.night.name, page=detail is not None)
+    has = {"page": detail is not None, "reasons": reasons is not None}
+    files = file_names(scored.night.name, **has)
     writers: dict[str, Callable[[Path], object]] = {
         "stages": lambda path: _table(stages_table(scored), path),
         "hypnogram": edf_hypnogram(scored).write,
@@ -85,10 +92,12 @@ def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) ->
         "yasa": yasa_hypnogram(scored).to_json,
         "statistics": lambda path: _table(statistics_table(scored), path),
         "transitions": lambda path: _table(transitions_table(scored), path),
-        "summary": lambda path: _json(summary(scored, page=detail is not None), path),
+        "summary": lambda path: _json(summary(scored, **has), path),
     }
     if detail is not None:
         writers["page"] = partial(write_page, scored, detail)
+    if reasons is not None:
+        writers["reasons"] = lambda path: _table(reasons_table(scored, reasons), path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside their places, as only within a file system is a renaming one step.
@@ -96,7 +105,7 @@ def write_outputs(scored: Scored, folder: Path, detail: Detail | None = None) ->
             for kind, name in files.items():
                 writers[kind](Path(unfinished, name))
                 _to_disk(Path(unfinished, name))
-            for kind in ("summary", "page"):  # an old summary must not vouch for a mixture
+            for kind in ("summary", "page", "reasons"):  # an old summary must not vouch for a mixture
                 (folder / every[kind]).unlink(missing_ok=True)
             for name in files.values():
                 Path(unfinished, name).replace(folder / name)
@@ -115,7 +124,8 @@ def stages_table(scored: Scored) -> pd.DataFrame:
 
     Columns: ``epoch`` (from 1) ``onset_s``, ``clock`` (time of day, where it is known), ``stage`` (`STAGES`, or ``?``),
     ``confidence p_W p_N1 p_N2 p_N3 p_R`` (NaN where unusable), ``review`` (``yes`` or ``no``), ``unusable`` (the
-    reason, or ``no``), ``human`` (where there are human stages; ``?`` where unscored, ``MT`` for movement), ``model``.
+    reason, or ``no``), ``class`` (where fewer than five are asked for), ``human`` (where there are human stages; ``?``
+    where unscored, ``MT`` for movement), ``model``.
     """
     night, onset = scored.night, np.round(scored.onset_s, 6)
     probability = np.round(scored.probability.astype(np.float64), 6)
@@ -129,9 +139,28 @@ def stages_table(scored: Scored) -> pd.DataFrame:
         "review": np.where(np.isin(np.arange(scored.n_epochs), scored.review), "yes", "no"),
         "unusable": [reason or "no" for reason in scored.unusable],
     }
+    if scored.classes:
+        names = [*scored.classes, SHOWN[UNSCORED]]
+        table["class"] = [names[place] for place in class_codes(scored, scored.classes)]
     if night.human is not None:
         table["human"] = [SHOWN[int(code)] for code in night.human]
     return pd.DataFrame({**table, "model": scored.model})
+
+
+def reasons_table(scored: Scored, reasons: Reasons) -> pd.DataFrame:
+    """A line an epoch: ``epoch``, ``onset_s``, ``stage`` and ``second``, the log-odds of the one against the other
+    (``log_odds``), ``base``, and what each feature adds to it, by the stager's own name of the feature."""
+    total = reasons.base + reasons.share.sum(axis=1)
+    share = pd.DataFrame(np.round(reasons.share.astype(np.float64), 4), columns=list(reasons.features))
+    table = {
+        "epoch": np.arange(1, scored.n_epochs + 1),
+        "onset_s": np.round(scored.onset_s, 6),
+        "stage": [SHOWN[int(code)] for code in scored.stage],
+        "second": [SHOWN.get(int(code), SHOWN[UNSCORED]) for code in reasons.second],
+        "log_odds": np.round(total.astype(np.float64), 4),
+        "base": np.round(reasons.base.astype(np.float64), 4),
+    }
+    return pd.concat([pd.DataFrame(table), share], axis=1)
 
 
 def statistics_table(scored: Scored) -> pd.DataFrame:
@@ -151,7 +180,12 @@ def statistics_table(scored: Scored) -> pd.DataFrame:
     if night.human is not None:
         human = with_latencies(statistics_of(night.human, first_s=night.first_s, lights=night.lights)[0])
         table["human"] = np.round(list(human.values()), 4)
-    return pd.DataFrame({**table, "model": scored.model})
+    found = pd.DataFrame(table)
+    if scored.classes:
+        minutes = counted(scored, scored.classes)["minutes"]
+        more = {"statistic": [f"class_{name}_min" for name in minutes], "name": [f"class {name}" for name in minutes]}
+        found = pd.concat([found, pd.DataFrame({**more, "value": list(minutes.values()), "unit": "min"})])
+    return found.assign(model=scored.model)
 
 
 def transitions_table(scored: Scored) -> pd.DataFrame:

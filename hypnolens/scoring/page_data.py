@@ -16,6 +16,7 @@ from hypnolens.plots.colours import HYPNOGRAM_ORDER, STAGE_COLOURS
 from hypnolens.recordings.extraction import resample
 from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import has_clock
+from hypnolens.stagers.interface import Reasons
 from hypnolens.stages import EPOCH_S, MOVEMENT, STAGES
 
 SHOWN_HZ = 100.0
@@ -48,6 +49,9 @@ LEVELS_DB = (2.0, 99.0)
 NO_SHARE, WHOLE_SHARE = 255, 254
 """Bytes of a map: no value, and the epoch's maximum."""
 
+REASON_STEP, LEVEL_STEP, REASONS_SHOWN = 0.001, 0.1, 8
+"""Steps of log-odds and of standard deviations in the page, and how many features of an epoch are shown."""
+
 EVENTS = {
     "spindle": ("spindle", "sp", "#0072B2"),
     "k-complex": ("K-complex", "K", "#7B2D8B"),
@@ -71,10 +75,14 @@ def drawn(scored: Scored, detail: Detail) -> tuple[dict[str, Any], dict[str, str
     data
         What JSON can hold: of the night, and of each array how it is read.
     arrays
-        The arrays ``signal``, ``spectrogram`` and ``maps``, as gzip in base64.
+        The arrays ``signal`` and ``spectrogram``, and ``maps`` and ``reasons`` where there are any, as gzip in base64.
     """
-    made = {"signal": signal_of(scored), "spectrogram": spectrogram_of(scored), "maps": maps_of(scored, detail)}
-    data = _data(scored, detail) | {name: about for name, (_, about) in made.items()}
+    made = {"signal": signal_of(scored), "spectrogram": spectrogram_of(scored)}
+    if detail.maps is not None:
+        made["maps"] = maps_of(detail.maps)
+    if detail.reasons is not None:
+        made["reasons"] = reasons_of(detail.reasons)
+    data = _data(scored, detail) | {"maps": None, "reasons": None} | {name: about for name, (_, about) in made.items()}
     packed = {name: gzip.compress(content, 6, mtime=0) for name, (content, _) in made.items()}
     return data, {name: base64.b64encode(content).decode("ascii") for name, content in packed.items()}
 
@@ -208,9 +216,9 @@ def _rows(length: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return (inside / inside.sum(axis=0)).astype(np.float32), (edges[:-1] + edges[1:]) / 2
 
 
-def maps_of(scored: Scored, detail: Detail) -> tuple[bytes, dict[str, Any]]:
+def maps_of(given: np.ndarray) -> tuple[bytes, dict[str, Any]]:
     """Maps as bytes, shares of their epoch's maximum, and what they are."""
-    maps = np.asarray(detail.maps, dtype=np.float64)
+    maps = np.asarray(given, dtype=np.float64)
     there = np.isfinite(maps)
     peak = np.where(there, maps, 0).max(axis=1, initial=0.0)
     shares = np.divide(maps, peak[:, None], out=np.zeros_like(maps), where=there & (peak[:, None] > 0))
@@ -218,6 +226,28 @@ def maps_of(scored: Scored, detail: Detail) -> tuple[bytes, dict[str, Any]]:
     known = [bool(row.any()) for row in there]
     peaks = [float(f"{value:.4g}") if is_known else None for value, is_known in zip(peak, known, strict=True)]
     return levels.tobytes(), {"bins": maps.shape[1], "none": NO_SHARE, "whole": WHOLE_SHARE, "peak": peaks}
+
+
+def reasons_of(reasons: Reasons) -> tuple[bytes, dict[str, Any]]:
+    """What features add to log-odds, and how far they are from the night's median, as bytes, and what they are.
+
+    First the former of all epochs, two bytes each, the lower one first, then the latter, one byte each.
+    """
+    least, most = np.iinfo(np.int8).min, np.iinfo(np.int8).max
+    share = np.round(np.nan_to_num(reasons.share) / REASON_STEP).clip(-32767, 32767).astype("<i2")
+    level = np.round(np.nan_to_num(reasons.level) / LEVEL_STEP).clip(least + 1, most)
+    level = np.where(np.isfinite(reasons.level), level, least).astype(np.int8)
+    about = {
+        "features": list(zip(reasons.words, reasons.groups, strict=True)),
+        "groups": list(dict.fromkeys(reasons.groups)),
+        "base": without_nan(np.round(reasons.base.astype(np.float64), 4).tolist()),
+        "second": reasons.second.tolist(),
+        "step": REASON_STEP,
+        "levelStep": LEVEL_STEP,
+        "none": int(least),
+        "shown": REASONS_SHOWN,
+    }
+    return share.tobytes() + level.tobytes(), about
 
 
 def staged_by_both(scored: Scored) -> np.ndarray:

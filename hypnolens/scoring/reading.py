@@ -1,7 +1,8 @@
 """A night read from its file: the channels to score in µV, human stages and lights where there are any."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,10 @@ import numpy as np
 from hypnolens.errors import RecordingError, one_line
 from hypnolens.io.checksums import unchanged
 from hypnolens.io.kinds import FILE, FOLDER, kind_of
-from hypnolens.recordings.extraction import LEAST_RATE_HZ, touched
+from hypnolens.recordings.extraction import LEAST_RATE_HZ, resample, touched
 from hypnolens.recordings.hypnogram import Hypnogram, place_stages, read_stages
 from hypnolens.recordings.stage_files import with_codes
-from hypnolens.recordings.units import unit_factor
+from hypnolens.recordings.units import microvolts, unit_factor
 from hypnolens.recordings.vocabulary import lights_in, looks_like_stage, stage_of, unread
 from hypnolens.scoring.files import companion, names_in, place_of
 from hypnolens.scoring.names import night_name
@@ -36,6 +37,7 @@ def read_night(
     hypnogram: Path | None = None,
     stage_codes: str | None = None,
     preferred: Sequence[str] = (),
+    beside: Mapping[str, str] | None = None,
 ) -> Night:
     """Read a night.
 
@@ -53,7 +55,9 @@ def read_night(
     stage_codes
         What numbers mean in a table of stages, see `hypnolens.recordings.vocabulary.CODES`.
     preferred
-        Channels that the model was trained on.
+        Channels that the stager was trained on.
+    beside
+        Names of channels that it is to be given beside the EEG, by ``eog`` and ``emg``.
 
     Raises
     ------
@@ -66,11 +70,23 @@ def read_night(
         what = f"{path} is {kind}, not a recording" if kind else f"{path} does not exist"
         remedy = f"give its recordings, such as {path}/*.edf" if kind == FOLDER else "correct the path"
         raise RecordingError(name, what, remedy)
-    beside = companion(path, names_in(path.parent)) if hypnogram is None else None
+    by_name = companion(path, names_in(path.parent)) if hypnogram is None else None
     with unchanged(name) as sha256_of:
-        sha256_of(*(file for file in (hypnogram, beside) if file))
+        sha256_of(*(file for file in (hypnogram, by_name) if file))
         source = read_source(path, name, channels, preferred, sha256_of)
-        return _night(path, name, source, sha256_of(*source.files), lights, hypnogram, beside, stage_codes)
+        others = {kind: _beside(path, name, label, source, sha256_of) for kind, label in (beside or {}).items()}
+        night = _night(path, name, source, sha256_of(*source.files), lights, hypnogram, by_name, stage_codes)
+        return replace(night, beside=others)
+
+
+def _beside(path: Path, name: str, label: str, source: Source, watch: Callable[..., object]) -> np.ndarray:
+    """Another channel of the file, in µV and at the rate of the EEG, float32 ``(n_samples,)``."""
+    other = read_source(path, name, [label], (), watch)
+    if microvolts(other.units[0]) is None:
+        what = f"channel '{label}' is in '{other.units[0]}', which is no voltage"
+        raise RecordingError(name, what, "correct the header, or leave the channel out")
+    signal, n = resample(np.nan_to_num(other.signals[0]), other.rate, source.rate), source.signals.shape[1]
+    return np.pad(signal[:n], (0, max(n - len(signal), 0)), mode="edge").astype(np.float32)
 
 
 def _night(

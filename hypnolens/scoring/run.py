@@ -3,18 +3,21 @@
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypnolens.errors import HypnolensError, RecordingError, quoted
 from hypnolens.explanations.maps import LAYER_IG
 from hypnolens.scoring.folder import check_same, foreign
 from hypnolens.scoring.names import clashes, night_name
 from hypnolens.scoring.workers import Killed, each_apart
+
+if TYPE_CHECKING:
+    from hypnolens.stagers.interface import StagerCard
 
 REVIEW_BELOW = 0.6
 """Confidence below which an epoch is listed for review: two stages share nearly all of the probability."""
@@ -29,9 +32,10 @@ class ScoringOptions:
     Attributes
     ----------
     model
-        Folder, file or release of the model, see `network.files.load_models`; `None` for the one that is shipped.
+        Name of a stager, or folder, file or release of a network, see `hypnolens.stagers.known.load_stager`; `None`
+        for YASA.
     ensemble
-        Whether all folds of the model stage together.
+        Whether all folds of the network stage together.
     channels
         Channels to score, see `hypnolens.scoring.reading.read_night`; empty to choose.
     hypnogram
@@ -48,9 +52,19 @@ class ScoringOptions:
         Whether a page is made.
     method
         Method of attribution on the page.
+    beside
+        Names of channels that the stager is given beside the EEG, by ``eog`` and ``emg``.
+    person
+        Age in years and sex (``male``: 1 or 0), where the stager can use them.
+    classes
+        Classes of stages that are counted too, see `hypnolens.scoring.classes.classes_of`; empty for none.
+    reasons
+        Whether a table is written of what each feature added in each epoch.
+    again
+        Whether nights are staged that are complete.
     """
 
-    model: Path | None = None
+    model: str | None = None
     ensemble: bool = False
     channels: tuple[str, ...] = ()
     hypnogram: Path | None = None
@@ -60,6 +74,11 @@ class ScoringOptions:
     precision: str = "fp32"
     page: bool = True
     method: str = LAYER_IG
+    beside: Mapping[str, str] = field(default_factory=dict)
+    person: Mapping[str, float] = field(default_factory=dict)
+    classes: str = ""
+    reasons: bool = False
+    again: bool = False
 
 
 def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) -> dict[str, Any]:
@@ -68,7 +87,7 @@ def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) 
     Returns
     -------
     dict
-        As `hypnolens.scoring.summaries.summary`.
+        As `hypnolens.scoring.summaries.summary`; of a night that is complete and was left as it is, with ``left``.
 
     Raises
     ------
@@ -78,27 +97,37 @@ def score_file(path: Path, out: Path, options: ScoringOptions, *, threads: int) 
     # Torch, MNE and YASA take seconds to load, and have no part in a question for help.
     import torch
 
-    from hypnolens.network.files import load_models
+    from hypnolens.scoring.classes import classes_of
+    from hypnolens.scoring.complete import complete, made_from
     from hypnolens.scoring.outputs import write_outputs
     from hypnolens.scoring.reading import read_night
     from hypnolens.scoring.staging import detail_of, stage_night
     from hypnolens.scoring.summaries import summary
+    from hypnolens.stagers.known import load_stager
 
     torch.set_num_threads(threads)
-    scorers = load_models(options.model, ensemble=options.ensemble)
+    stager = load_stager(options.model, ensemble=options.ensemble, precision=options.precision)
+    classes = classes_of(options.classes)
+    _check_known(options, stager.card)
+    key = made_from(path, options, stager.card)
+    if not options.again and (said := complete(night_name(path), out, key)):
+        return {**said, "left": True}
     night = read_night(
         path,
         channels=options.channels,
         lights=options.lights,
         hypnogram=options.hypnogram,
         stage_codes=options.stage_codes,
-        preferred=scorers[0].card["usual"]["channels"],
+        preferred=stager.card.channels,
+        beside=options.beside,
     )
     check_same(night.name, night.sha256, night.place, out)
-    scored = stage_night(night, scorers, precision=options.precision, below=options.below)
-    detail = detail_of(scored, scorers[0], method=options.method) if options.page else None
-    write_outputs(scored, out, detail)
-    return summary(scored, page=options.page)
+    scored = stage_night(night, stager, below=options.below, person=options.person)
+    scored = replace(scored, classes=classes, made_from=key)
+    detail = detail_of(scored, stager, method=options.method) if options.page or options.reasons else None
+    reasons = detail.reasons if detail and options.reasons else None
+    write_outputs(scored, out, detail if options.page else None, reasons)
+    return summary(scored, page=options.page, reasons=reasons is not None)
 
 
 def score_files(
@@ -120,6 +149,13 @@ def score_files(
         return
     for path, result in each_apart(score, rest, jobs=jobs, prepare=_load):
         yield path, _given_up(path, result) if isinstance(result, Killed) else result
+
+
+def _check_known(options: ScoringOptions, card: "StagerCard") -> None:
+    """Refuse what the stager could not use: whoever gives it believes that it matters."""
+    useless = [f"--{kind}" for kind in options.beside if kind not in card.beside]
+    if useless := useless + ["--age and --sex"] * bool(options.person and not card.person):
+        raise HypnolensError(f"{card.models[0]} makes no use of {', '.join(useless)}; leave them out")
 
 
 def unnamed(paths: Sequence[Path]) -> dict[Path, RecordingError]:
@@ -177,7 +213,7 @@ def _given_up(path: Path, killed: Killed) -> RecordingError:
 
 def _load() -> None:
     """Load what scoring needs, which takes seconds, so that a process that has begun with a night is about that."""
-    import hypnolens.network.files
     import hypnolens.scoring.outputs
     import hypnolens.scoring.reading
-    import hypnolens.scoring.staging  # noqa: F401
+    import hypnolens.scoring.staging
+    import hypnolens.stagers.known  # noqa: F401

@@ -1,15 +1,13 @@
 """A night as it is read, and as it is scored: what passes between the modules of this room."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hypnolens.errors import one_line
-from hypnolens.recordings.epochs import Typical
+from hypnolens.stagers.interface import Channel, Reasons, StagerCard
 from hypnolens.stages import EPOCH_S, UNSCORED
 
 
@@ -46,6 +44,8 @@ class Night:
         What a person must know before believing the stages, in sentences.
     pauses
         From when to when nothing was recorded, in seconds from the first sample.
+    beside
+        Other channels that a stager may use, by ``eog`` and ``emg``: µV, float32 ``(n_samples,)``, at the same rate.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Night:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     pauses: tuple[tuple[float, float], ...] = ()
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Scored:
         Which epochs of each channel carry an EEG, bool ``(n_channels, n_epochs)``.
     unusable
         Why an epoch got no stage, such as ``flat``; an empty text where it has one.
-    cards
-        Cards of the networks that staged, see `hypnolens.network.files`.
+    card
+        Of what staged.
     below
         Confidence below which an epoch is listed for review.
     statistics
@@ -93,8 +94,12 @@ class Scored:
         Counts of transitions from one epoch to the next, rows from, columns to, in the order of the stages.
     warnings
         Those of the night, and what was found while scoring; the most important one first.
-    typical
-        What the night is like on each channel, by which it was normalised; `None` of one without an EEG.
+    channels
+        As the stager saw them; `None` for one without an EEG.
+    classes
+        Stages that are one class for who needs fewer, see `hypnolens.scoring.classes`.
+    made_from
+        See `hypnolens.scoring.complete`.
     """
 
     night: Night
@@ -103,12 +108,14 @@ class Scored:
     probability: np.ndarray
     usable_by_channel: np.ndarray
     unusable: tuple[str, ...]
-    cards: tuple[Mapping[str, Any], ...]
+    card: StagerCard
     below: float
     statistics: Mapping[str, float]
     transitions: pd.DataFrame
     warnings: tuple[str, ...]
-    typical: tuple[Typical | None, ...] = ()
+    channels: tuple[Channel | None, ...] = ()
+    classes: Mapping[str, list[int]] = field(default_factory=dict)
+    made_from: str = ""
 
     @property
     def n_epochs(self) -> int:
@@ -142,18 +149,18 @@ class Scored:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the networks; the one that is shipped for trials says in it that it is not fit for use."""
-        return tuple(one_line(str(card["name"])) for card in self.cards)
+        """Names of what staged; the network that is shipped for trials says in it that it is not fit for use."""
+        return self.card.models
 
     @property
     def model(self) -> str:
-        """Name of the model, which is that of its first network."""
+        """Name of the stager; of networks that voted, the first one's."""
         return self.models[0]
 
     @property
     def caution(self) -> str:
         """What the model's maker warns of, in one sentence; empty where there is nothing."""
-        return one_line(str(self.cards[0]["caution"]))
+        return self.card.caution
 
 
 def stages_of(probability: np.ndarray) -> np.ndarray:
@@ -172,11 +179,14 @@ class Detail:
         Method of attribution, see `hypnolens.explanations.attributions.attribute`.
     maps
         Attribution of each epoch of the first channel for its stage, not negative, float32 ``(n_epochs, n_bins)``,
-        NaN where unusable. Log-odds.
+        NaN where unusable. Log-odds. `None` where the stager has no maps.
     events
         Events found in the first channel: ``onset_s`` (from the first sample), ``duration_s``, ``kind``.
+    reasons
+        Which features spoke for the stages; `None` where the stager has none.
     """
 
     method: str
-    maps: np.ndarray
+    maps: np.ndarray | None
     events: pd.DataFrame
+    reasons: Reasons | None = None

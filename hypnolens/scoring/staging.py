@@ -1,42 +1,31 @@
-"""Staging of a night: each channel by each network, and the mean of what they say; and what single epochs show."""
+"""Staging of a night: each channel by a stager, and the mean of what it says; and what single epochs show."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from hypnolens.errors import RecordingError, one_line
-from hypnolens.explanations.attributions import Decisions, attribute
 from hypnolens.explanations.detectors import detect
-from hypnolens.explanations.maps import LAYER_IG, binned
-from hypnolens.network.files import Scorer
-from hypnolens.network.inference import probabilities
-from hypnolens.network.model import fused
-from hypnolens.network.polarity import doubt
-from hypnolens.network.training_range import out_of_range
+from hypnolens.explanations.maps import LAYER_IG
 from hypnolens.recordings.drift import without_drift
 from hypnolens.recordings.epochs import Epochs, Typical
 from hypnolens.recordings.extraction import cut, resample, touched
-from hypnolens.recordings.normalisation import normalise
 from hypnolens.recordings.typical import span_of_sleep, typical_of
 from hypnolens.scoring.disturbances import disturbances
 from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.scored import Detail, Night, Scored, stages_of
 from hypnolens.scoring.usable import places_of_epochs, unusable_reasons
+from hypnolens.stagers.interface import Channel, Stager, asked
 from hypnolens.stages import STAGES
 
 MAP_BINS = 300
 """Bins of a map on a page: a tenth of a second each."""
 
-STEPS = 4
-"""Steps in which gradients are integrated: half of the time of eight. On a simulated and a real night maps had rank
-correlations of 0.996 and 0.998 with those of 32 steps (eight: 0.999 and 1.000)."""
-
 MOST_UNUSABLE = 0.1
 """Share of epochs without a stage from which a night's statistics are called doubtful."""
 
 
-def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, below: float) -> Scored:
+def stage_night(night: Night, stager: Stager, *, below: float, person: Mapping[str, float] | None = None) -> Scored:
     """Stage a night.
 
     Epochs that carry no EEG get no stage, and leave a gap in the windows of their neighbours, as dropped epochs did in
@@ -46,23 +35,23 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     ----------
     night
         What to stage.
-    scorers
-        Networks that see a recording in the same way; their probabilities are averaged.
-    precision
-        Arithmetic, see `hypnolens.network.devices.arithmetic`.
+    stager
+        What stages it.
     below
         Confidence below which an epoch is listed for review.
+    person
+        What is known of the person and the stager can use, see `hypnolens.stagers.interface.StagerCard`.
 
     Raises
     ------
     RecordingError
-        No epoch of any channel carries an EEG, or a network gives values that are not finite.
+        No epoch of any channel carries an EEG, or the stager fails or gives rubbish.
     """
-    rate = float(scorers[0].card["sampling_rate_hz"])
+    rate = stager.card.rate_hz
     places = places_of_epochs(night.signals.shape[1], night.rate, night.first_s)
     # And it would spread what is no number over its neighbours, of whose epochs nothing else is wrong.
     finite = np.nan_to_num(night.signals, nan=0.0, posinf=0.0, neginf=0.0)
-    centred = without_drift(resample(finite, night.rate, rate), rate, scorers[0].card.get("highpass_hz"))
+    centred = without_drift(resample(finite, night.rate, rate), rate, stager.card.highpass_hz)
     signal = cut(centred, rate, night.first_s)[:, : len(places)]  # it may round up to an epoch
     signal = signal.astype(np.float32, copy=False)
     of_channel = zip(night.signals, night.limits, strict=True)
@@ -73,18 +62,21 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         what = f"no epoch of {' or '.join(night.channels)} carries an EEG ({', '.join(sorted(set(reasons.ravel())))})"
         raise RecordingError(night.name, what, "choose another channel with --channel")
     total = np.zeros((signal.shape[1], len(STAGES)))
-    typical = []
-    for raw, one, good in zip(night.signals, signal, usable_by_channel, strict=True):
+    channels: list[Channel | None] = []
+    doubts: list[str] = []
+    for place, (raw, good) in enumerate(zip(night.signals, usable_by_channel, strict=True)):
+        if not good.any():
+            channels.append(None)
+            continue
         # Where sleep is, the file's own rate tells best.
-        span = span_of_sleep(raw[places][good], night.rate) if good.any() and night.rate != rate else None
-        typical.append(typical_of(one[good], rate, span) if good.any() else None)
-        if good.any():
-            epochs = seen(epochs_of(night, one, good, rate, typical=typical[-1]), scorers[0])
-            for scorer in scorers:
-                across = scorer.card["experiment"]["across_gaps"]
-                total[good] += probabilities(
-                    scorer.network, epochs, across_gaps=across, precision=precision, name=scorer.source
-                )
+        span = span_of_sleep(raw[places][good], night.rate) if night.rate != rate else None
+        typical = typical_of(signal[place][good], rate, span)
+        epochs = epochs_of(night, place, signal[place], good, rate, typical=typical)
+        known = {name: value for name, value in (person or {}).items() if name in stager.card.person}
+        channel = Channel(epochs, finite[place], night.rate, len(places), night.beside, known)
+        total[good] += asked(stager, channel)
+        channels.append(channel)
+        doubts += [f"{epochs.channel}: {sentence}" for sentence in disturbances(raw[places][good], night.rate)]
     with np.errstate(invalid="ignore"):
         probability = (total / total.sum(axis=1, keepdims=True)).astype(np.float32)
     unusable = tuple(
@@ -92,21 +84,18 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
         for good, why in zip(usable_by_channel.any(axis=0), reasons.T, strict=True)
     )
     statistics, transitions = statistics_of(stages_of(probability), first_s=night.first_s, lights=night.lights)
-    doubts = _doubts(night, signal, rate, usable_by_channel, unusable, scorers[0].card)
-    for channel, raw, good in zip(night.channels, night.signals, usable_by_channel, strict=True):
-        if good.any():
-            doubts += [f"{channel}: {sentence}" for sentence in disturbances(raw[places][good], night.rate)]
-    if said := doubt(min(float(scorer.card.get("kept_when_turned", 1.0)) for scorer in scorers)):
-        doubts.append(said)
+    doubts = [
+        *_silent(night, usable_by_channel, unusable), *stager.doubts([one for one in channels if one]), *doubts,
+    ]  # fmt: skip
     return Scored(
         night=night,
         rate=rate,
         signal=signal,
         probability=probability,
         usable_by_channel=usable_by_channel,
-        typical=tuple(typical),
+        channels=tuple(channels),
         unusable=unusable,
-        cards=tuple(scorer.card for scorer in scorers),
+        card=stager.card,
         below=below,
         statistics=statistics,
         transitions=transitions,
@@ -114,33 +103,33 @@ def stage_night(night: Night, scorers: Sequence[Scorer], *, precision: str, belo
     )
 
 
-def detail_of(scored: Scored, scorer: Scorer, *, method: str = LAYER_IG) -> Detail:
-    """Attributions and events of the epochs of the first channel, for the stages that were given.
+def detail_of(scored: Scored, stager: Stager, *, method: str = LAYER_IG) -> Detail:
+    """What single epochs of the first channel show: events, and why they got their stages.
 
     Parameters
     ----------
     scored
         A night.
-    scorer
-        The network that is explained; of an ensemble, one of them.
+    stager
+        What staged it.
     method
-        See `hypnolens.explanations.attributions.attribute`.
+        Of maps, see `hypnolens.explanations.attributions.attribute`.
     """
-    good = scored.usable_by_channel[0]
-    epochs = epochs_of(
-        scored.night, scored.signal[0], good, scored.rate, scored.stage, typical=next(iter(scored.typical), None)
-    )
-    maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
-    if good.any():
-        across = scorer.card["experiment"]["across_gaps"]
-        decisions = Decisions(fused(scorer.network), seen(epochs, scorer), across_gaps=across, steps=STEPS)
-        found = attribute(decisions, np.arange(len(epochs.stage)), epochs.stage, method=method)
-        maps[good] = binned(found, MAP_BINS)
-    return Detail(method, maps, detect(epochs))
+    good, channel = scored.usable_by_channel[0], scored.channels[0]
+    epochs = epochs_of(scored.night, 0, scored.signal[0], good, scored.rate, scored.stage)
+    if channel is None:
+        return Detail(method, None, detect(epochs))
+    found = stager.maps(channel, epochs.stage, method=method, n_bins=MAP_BINS)
+    maps = None
+    if found is not None:
+        maps = np.full((scored.n_epochs, MAP_BINS), np.nan, dtype=np.float32)
+        maps[good] = found
+    return Detail(method, maps, detect(epochs), stager.reasons(channel, epochs.stage))
 
 
 def epochs_of(
     night: Night,
+    place: int,
     signal: np.ndarray,
     usable: np.ndarray,
     rate: float,
@@ -152,8 +141,8 @@ def epochs_of(
 
     Parameters
     ----------
-    night
-        Where they come from.
+    night, place
+        Where they come from, and which channel they are of.
     signal
         µV ``(n_epochs, n_samples)``.
     usable
@@ -177,7 +166,7 @@ def epochs_of(
         recording=night.name,
         subject=night.name,
         night=1,
-        channel=night.channels[0],
+        channel=night.channels[place],
         start_time=night.start.isoformat(),
         source=night.source,
         source_sha256=night.sha256,
@@ -187,34 +176,15 @@ def epochs_of(
     )
 
 
-def seen(epochs: Epochs, scorer: Scorer) -> Epochs:
-    """Epochs as a network was trained to see them."""
-    return normalise(epochs, scorer.card["experiment"]["normalisation"])
-
-
-def _doubts(
-    night: Night,
-    signal: np.ndarray,
-    rate: float,
-    usable_by_channel: np.ndarray,
-    unusable: Sequence[str],
-    card: Mapping[str, Any],
-) -> list[str]:
-    """What a person must know before believing the stages, found while staging."""
+def _silent(night: Night, usable_by_channel: np.ndarray, unusable: Sequence[str]) -> list[str]:
+    """Which epochs and channels have no part in the stages."""
     found = []
     n_epochs, without = len(unusable), sum(map(bool, unusable))
     if without:
         reasons = ", ".join(sorted(set(unusable) - {""}))
         many = "; statistics of the night are doubtful" if without >= MOST_UNUSABLE * n_epochs else ""
         found.append(f"{without} of {n_epochs} epochs carry no EEG ({reasons}) and got no stage{many}")
-    for channel, epochs, good in zip(night.channels, signal, usable_by_channel, strict=True):
+    for channel, good in zip(night.channels, usable_by_channel, strict=True):
         if (silent := int((~good).sum())) > without:
             found.append(f"{channel} is unusable in {silent} of {n_epochs} epochs, and has no vote there")
-        if good.any():
-            its = out_of_range(epochs[good], rate, file_rate=night.rate, channel=channel, usual=card["usual"])
-            found += [f"{channel}: {sentence}" for sentence in its]
-    window = int(card["experiment"]["window"])
-    if n_epochs < window:
-        epochs_there = f"{n_epochs} epoch{'s' * (n_epochs > 1)}"
-        found.append(f"the recording has {epochs_there}, fewer than the {window} that the network reads at once")
     return found

@@ -8,17 +8,18 @@ import numpy as np
 
 from hypnolens import __version__
 from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
+from hypnolens.scoring.classes import counted
 from hypnolens.scoring.names import file_names
 from hypnolens.scoring.night_statistics import span_name, statistics_of, with_latencies
 from hypnolens.scoring.scored import Night, Scored
 from hypnolens.stages import EPOCH_S, STAGES, UNSCORED
 
 
-def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
+def summary(scored: Scored, *, page: bool = True, reasons: bool = False) -> dict[str, Any]:
     """A night in numbers, texts, lists and dictionaries, as JSON has them; `None` for NaN.
 
-    - ``hypnolens``: version; ``name``; ``models``: names of the networks; ``caution``: what their maker warns of;
-      ``warnings`` and ``notes``, in sentences;
+    - ``hypnolens``: version; ``name``; ``models``: names of what staged; ``caution``: what their maker warns of;
+      ``stager``: ``trained_on licence citation needs``, of it; ``warnings`` and ``notes``, in sentences;
     - ``file sha256 place channels rate_hz model_rate_hz``: what was read, a checksum of where it is, the channels, at
       which rate they are, and at which they were staged;
     - ``start_date start_time``: of the first sample; `None` where the file does not say;
@@ -31,7 +32,9 @@ def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
     - ``unusable``: stretches, ``first_epoch last_epoch onset_s duration_s reason``;
     - ``human``: `None`, or the agreement with the human stages, over the ``n_epochs`` that both scored: ``accuracy
       kappa macro_f1``, ``f1`` by stage; and the ``statistics`` of the human stages;
-    - ``files``: names of the files of `hypnolens.scoring.outputs.write_outputs`, by kind, with ``page`` or without.
+    - ``classes``: `None`, or ``minutes`` of each and the agreement with the human stages, as ``human``;
+    - ``files``: names of the files of `hypnolens.scoring.outputs.write_outputs`, by kind, with ``page`` and ``reasons``
+      or without; ``made_from``: see `hypnolens.scoring.complete`.
     """
     night, onset, confidence = scored.night, scored.onset_s, scored.confidence
     off, on = night.lights
@@ -41,6 +44,7 @@ def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
         "name": night.name,
         "models": list(scored.models),
         "caution": scored.caution,
+        "stager": {key: getattr(scored.card, key) for key in ("trained_on", "licence", "citation", "needs")},
         "warnings": list(scored.warnings),
         "notes": list(night.notes),
         "file": night.source,
@@ -78,7 +82,9 @@ def summary(scored: Scored, *, page: bool = True) -> dict[str, Any]:
         },
         "unusable": _stretches(scored),
         "human": None if night.human is None else _human(scored, night.human),
-        "files": file_names(night.name, page=page),
+        "classes": counted(scored, scored.classes) if scored.classes else None,
+        "files": file_names(night.name, page=page, reasons=reasons),
+        "made_from": scored.made_from,
     }
     return cast(dict[str, Any], without_nan(result))
 

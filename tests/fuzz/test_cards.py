@@ -24,11 +24,12 @@ from hypnolens.reports import paper
 from hypnolens.reports.pages import note
 from hypnolens.scoring.staging import detail_of, stage_night
 from hypnolens.scoring.summaries import summary
+from hypnolens.stagers.networks import NetworkStager
 from tests.conftest import ROOT, pink
 from tests.unit.test_staging import night
 
-CARD = json.loads(SHIPPED.with_suffix(".json").read_text())
-WEIGHTS = SHIPPED.read_bytes()
+CARD = json.loads((SHIPPED / "fold-0" / "model.json").read_text())
+WEIGHTS = (SHIPPED / "fold-0" / "model.safetensors").read_bytes()
 NIGHT = night(pink(12, seed=3, rate=50.0), rate=50.0, channels=("EEG Fpz-Cz",))
 
 WRONG = (
@@ -73,9 +74,10 @@ def _one_line(error):
 
 def _staged(scorer, *, explained=False):
     """A night's probabilities, once all that is said of it was said."""
-    scored = stage_night(NIGHT, [scorer], precision="fp32", below=0.6)
+    stager = NetworkStager([scorer])
+    scored = stage_night(NIGHT, stager, below=0.6)
     if explained:
-        detail_of(scored, scorer)
+        detail_of(scored, stager)
     json.dumps(summary(scored), ensure_ascii=False, allow_nan=False).encode()
     return scored.probability
 

@@ -6,6 +6,7 @@ import logging
 import os
 import pickle
 import random
+import shutil
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -379,10 +380,7 @@ def test_every_error_is_one_printable_line(kind):
 
 @pytest.fixture
 def model(tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(SHIPPED.read_bytes())
-    (folder / "model.json").write_bytes(SHIPPED.with_suffix(".json").read_bytes())
+    folder = shutil.copytree(SHIPPED / "fold-0", tmp_path / "model")
     assert len(load_models(folder, ensemble=False)) == 1
     return folder
 
@@ -496,11 +494,12 @@ def test_the_only_pickle_is_yasas_classifier_from_its_own_package(monkeypatch):
     import joblib
     import yasa  # takes seconds
 
-    from hypnolens.baselines.yasa_stager import stage
+    from hypnolens.stagers.yasa_stager import StagedNight
 
     loaded, load = [], joblib.load
     monkeypatch.setattr("yasa.staging.joblib.load", lambda path, *rest, **options: (loaded.append(path), load(path))[1])
     noise = np.random.default_rng(0).normal(0, 20, 30_000).astype(np.float32)
-    assert stage(noise, 100.0, "EEG", first_s=0.0, recording="r").shape == (10, 5)
+    night = StagedNight(noise, 100.0, "EEG", first_s=0.0, usable=np.ones(10, dtype=bool))
+    assert night.probability.shape == (10, 5)
     package = Path(yasa.__file__).parent
     assert loaded and all(Path(path).resolve().is_relative_to(package.resolve()) for path in loaded)

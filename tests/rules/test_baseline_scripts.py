@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 
-from hypnolens.baselines import boosting, yasa_stager
+from hypnolens.baselines import boosting
 from hypnolens.baselines.band_features import features_of
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.network.model import build, to_microvolts
 from hypnolens.recordings.epochs import read_epochs
 from hypnolens.recordings.normalisation import normalise
+from hypnolens.stagers.yasa_stager import of_recording
 from hypnolens.stages import STAGES
 from tests.rules.conftest import EXPERIMENT, run_script
 
@@ -102,7 +103,7 @@ def test_a_probe_reads_the_frozen_features_of_a_network(chain, tmp_path, kind):
 def test_yasa_stages_the_files_of_the_test_side(chain, tmp_path):
     params = {"experiment": {"model": "yasa"}, "recordings": [TESTED]}
     found, card = _checked_run("stage_yasa", chain, tmp_path, params=params, psg=[_psg(chain)])
-    np.testing.assert_array_equal(found, yasa_stager.probabilities(Path(_psg(chain)), _epochs(chain)))
+    np.testing.assert_array_equal(found, of_recording(Path(_psg(chain)), _epochs(chain)))
     assert card["pretrained"].startswith("YASA 0.") and card["recordings"] == {"test": [TESTED]}
     assert len((tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()) == 1
 

@@ -1,10 +1,8 @@
-"""Baselines: features worked out by hand, classifiers as optimisers and loops give them, YASA as by hand."""
+"""Baselines: features worked out by hand, classifiers as optimisers and loops give them."""
 
 import warnings
 from dataclasses import replace
-from datetime import datetime
 
-import mne
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.signal import get_window
 from scipy.special import log_softmax, softmax
 
-from hypnolens.baselines import boosting, linear_probe, yasa_stager
+from hypnolens.baselines import boosting, linear_probe
 from hypnolens.baselines.band_features import (
     BANDS_HZ,
     FEATURES,
@@ -26,9 +24,7 @@ from hypnolens.baselines.band_features import (
 )
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.io.parquet import write_parquet
-from hypnolens.recordings.extraction import extract
-from hypnolens.stages import STAGES
-from tests.conftest import make_epochs, write_hypnogram, write_psg
+from tests.conftest import make_epochs
 
 LABELS = np.random.default_rng(3).integers(0, 5, 30)
 
@@ -173,106 +169,3 @@ def test_a_probe_is_penalised_multinomial_regression(points):
     found = linear_probe.probabilities(linear_probe.fit(features.astype(np.float32), stages), features)
     assert found.dtype == np.float32 and (found[:, 3] == 0).all()
     np.testing.assert_allclose(found[:, [0, 1, 2, 4]], expected, atol=1e-3)
-
-
-def _extract(psg, hypnogram, channel, **options):
-    name = psg.name.removesuffix("-PSG.edf")
-    options = {"sampling_rate_hz": 100, "highpass_hz": None, "trim_wake_min": 5, **options}
-    return extract(
-        psg, hypnogram, recording=name, subject=name, night=1, source="-", rates=(), sha1={},
-        channel=[channel], trim_rule="drop-then-trim", **options,
-    )  # fmt: skip
-
-
-def _yasa(raw, channel):
-    """Stages and probabilities of a whole recording, as YASA's documentation does it."""
-    import yasa
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        hypnogram = yasa.SleepStaging(raw, eeg_name=channel).predict()
-    stages = hypnogram.hypno.astype(str).replace({"WAKE": "W", "REM": "R"}).to_numpy()
-    return stages, hypnogram.proba.rename(columns={"WAKE": "W", "REM": "R"})[list(STAGES)].to_numpy()
-
-
-def _alike(found, by_hand):
-    """YASA is not continuous: see `hypnolens.baselines.yasa_stager`. Most epochs are the same to single precision."""
-    off = np.abs(found - by_hand).max(axis=1)
-    return off.max() < 0.01 and np.mean(off < 1e-6) > 0.8
-
-
-@pytest.mark.parametrize("name", ["dreams1", "dreams2", "dreams4", "dynamo1"])
-@pytest.mark.parametrize("native", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_yasa_stages_real_recordings_as_by_hand(data, name, native, capfd):
-    psg, hypnogram = (data / "real" / f"{name}-{kind}.edf" for kind in ("PSG", "Hypnogram"))
-    raw = mne.io.read_raw_edf(psg, verbose="error")
-    (channel,) = raw.ch_names
-    epochs = _extract(psg, hypnogram, channel, **({"sampling_rate_hz": "native"} if native else {}))
-    capfd.readouterr()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = yasa_stager.probabilities(psg, epochs)
-    assert capfd.readouterr() == ("", "")
-    stages, by_hand = _yasa(raw, channel)
-    assert found.shape == (len(epochs.stage), 5) and found.dtype == np.float32
-    assert _alike(found, by_hand[epochs.epoch_index])
-    assert np.array(STAGES)[found.argmax(axis=1)].tolist() == stages[epochs.epoch_index].tolist()
-
-
-def test_yasa_refuses_a_rate_that_is_too_low(data):
-    psg = data / "real" / "dreams3-PSG.edf"
-    epochs = _extract(psg, data / "real" / "dreams3-Hypnogram.edf", "C3-A1")
-    assert epochs.rate == 100  # resampling makes no frequencies that were not recorded
-    with pytest.raises(RecordingError, match="^dreams3: channel 'C3-A1' has 50 Hz, .* more than 80 Hz; leave it out"):
-        yasa_stager.probabilities(psg, epochs)
-
-
-@pytest.mark.parametrize("late", [0.0, 7.0, 67.5])
-def test_yasa_begins_where_the_hypnogram_does(data, tmp_path, late):
-    """The hypnogram begins later than the signal, and of an epoch only the grid of the hypnogram counts."""
-    raw = mne.io.read_raw_edf(data / "real" / "dynamo1-PSG.edf", verbose="error")
-    signal = raw.get_data()[0, :90_000] * 1e6
-    psg = write_psg(tmp_path / "late-PSG.edf", {"EEG": signal}, limits=(signal.min(), signal.max()))
-    start = datetime(1989, 4, 24, 16, 13, int(late) % 60).replace(minute=13 + int(late) // 60)
-    labels = "W122M33R" * 3
-    hypnogram = write_hypnogram(tmp_path / "late-Hypnogram.edf", labels, start=start, onset=late % 1)
-    epochs = _extract(psg, hypnogram, "EEG")
-    cropped = mne.io.read_raw_edf(psg, verbose="error").crop(tmin=late % 30)
-    rows = np.round((epochs.onset_s - late % 30) / 30).astype(int)
-    assert len(rows) == 21 and not np.array_equal(np.diff(rows), np.ones(20))
-    stages, by_hand = _yasa(cropped, "EEG")
-    found = yasa_stager.probabilities(psg, epochs)
-    assert _alike(found, by_hand[rows])
-    assert np.array(STAGES)[found.argmax(axis=1)].tolist() == stages[rows].tolist()
-
-
-def test_a_grid_is_the_same_from_any_of_its_epochs():
-    noise = np.random.default_rng(0).normal(0, 20, 100 * 400)
-    given = [yasa_stager.stage(noise, 100.0, "E", first_s=first_s, recording="r") for first_s in (5.0, 35.0, -25.0)]
-    assert given[0].shape == (13, 5)
-    np.testing.assert_array_equal(given[0], given[1])
-    np.testing.assert_array_equal(given[0], given[2])
-
-
-def test_yasa_refuses_less_than_five_minutes():
-    noise = np.random.default_rng(0).normal(0, 20, 100 * 301)
-    assert len(yasa_stager.stage(noise, 100.0, "E", first_s=1.0, recording="r")) == 10
-    with pytest.raises(RecordingError, match="^r: 299 s of signal, and YASA's stager needs 300 s; leave it out"):
-        yasa_stager.stage(noise, 100.0, "E", first_s=2.0, recording="r")
-
-
-def test_yasa_says_so_where_epochs_are_not_of_the_file(data):
-    psg = data / "real" / "dreams1-PSG.edf"
-    epochs = _extract(psg, data / "real" / "dreams1-Hypnogram.edf", "C3-A1")
-    with pytest.raises(RecordingError, match="^dreams1: dreams1-PSG.edf ends before its last kept epoch; delete"):
-        yasa_stager.probabilities(psg, replace(epochs, epoch_index=epochs.epoch_index + 1))
-
-
-@pytest.mark.parametrize("dead", [slice(30_000, 36_000), slice(None)], ids=["two minutes", "throughout"])
-def test_yasa_stages_a_flat_signal_too(dead):
-    signal = np.random.default_rng(0).normal(0, 20, 100 * 600)
-    signal[dead] = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = yasa_stager.stage(signal, 100.0, "E", first_s=0.0, recording="r")
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)

@@ -44,8 +44,8 @@ def test_what_was_recorded_stands_at_its_time_and_a_pause_is_a_line(tmp_path, se
 
 
 def test_epochs_that_a_pause_touches_are_gaps_in_training_and_in_scoring(tmp_path):
-    from hypnolens.network.files import load_models
     from hypnolens.scoring.staging import stage_night
+    from hypnolens.stagers.known import load_stager
 
     path = _paused(tmp_path / "a-PSG.edf", [(100, 40)])  # from 100 to 140 s: the fourth and the fifth epoch
     stages = write_hypnogram(tmp_path / "a-Hypnogram.edf", f"{STAGES}?", start=START)
@@ -54,7 +54,7 @@ def test_epochs_that_a_pause_touches_are_gaps_in_training_and_in_scoring(tmp_pat
     assert epochs.stage.tolist() == [code for place, code in enumerate(CODES) if place not in (3, 4)]
     assert epochs.dropped == {"movement": 0, "unscored": 1, "paused": 2, "trimmed": 0}
     assert any("was paused" in doubt for doubt in epochs.doubts)
-    scored = stage_night(read_night(path), load_models(None, ensemble=False), precision="fp32", below=0.5)
+    scored = stage_night(read_night(path), load_stager("demo"), below=0.5)
     assert [place for place, why in enumerate(scored.unusable) if why] == [3, 4]
     assert scored.unusable[3] == "pause" and any("2 of 13 epochs carry no EEG (pause)" in w for w in scored.warnings)
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import mne
 import numpy as np
@@ -28,19 +29,22 @@ def score(*arguments, out):
     return main(["score", *map(str, arguments), "--out", str(out), "--quiet"])
 
 
-def test_one_night_gives_all_files_and_status_0(tmp_path, capsys):
-    assert main(["score", _night(tmp_path), "--out", str(tmp_path / "o"), "--jobs", "1"]) == 0
-    assert {path.name for path in (tmp_path / "o").iterdir()} == {
-        "night.html", "night.json", "night-stages.tsv", "night-statistics.tsv", "night-transitions.tsv",
+def test_one_night_gives_all_files_and_status_0(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", _night(tmp_path), "--jobs", "1"]) == 0
+    assert {path.name for path in (tmp_path / "scores").iterdir()} == {
+        "nights.html", "night.html", "night.json", "night-stages.tsv", "night-statistics.tsv", "night-transitions.tsv",
         "night-hypnogram.edf", "night-yasa.json", "sub-night_task-sleep_events.tsv", "sub-night_task-sleep_events.json",
     }  # fmt: skip
     said = capsys.readouterr()
-    assert "NOT fit for real use" in said.err and "channel EEG Fpz-Cz: the only EEG channel" in said.err
+    first = said.err.splitlines()[0]
+    assert first.startswith("night: stages by YASA 0.") and "Vallat & Walker 2021" in first and "NSRR" in first
+    assert "channel EEG Fpz-Cz: the only EEG channel" in said.err
     assert said.out.startswith("night: EEG Fpz-Cz; TST ") and said.out.count("\n") == 1
 
 
 def test_the_demo_says_what_it_is_in_every_output(tmp_path):
-    assert score(_night(tmp_path), out=tmp_path / "o") == 0
+    assert score(_night(tmp_path), "--model", "demo", out=tmp_path / "o") == 0
     for path in (tmp_path / "o").iterdir():
         assert b"DEMO" in path.read_bytes(), path.name
 
@@ -63,20 +67,20 @@ def test_json_is_one_document_and_failures_are_in_it(tmp_path, capsys):
         (["--review-below", "2"], "2 is no probability"),
         (["--jobs", "0"], "0 is no number of at least 1"),
         (["--precision", "fp8"], "invalid choice"),
-        ([], "required: --out"),
+        (["--age", "40"], "--age and --sex are used together"),
+        (["--age", "400", "--sex", "F"], "400 is no age"),
     ],
 )
 def test_a_command_that_makes_no_sense_has_status_2(tmp_path, capsys, more, words):
-    out = ["--out", str(tmp_path)] if more else []
     with pytest.raises(SystemExit) as ended:
-        main(["score", "n.edf", *out, *more])
+        main(["score", "n.edf", "--out", str(tmp_path), *more])
     assert ended.value.code == 2 and words in capsys.readouterr().err
 
 
 def test_what_is_wrong_with_the_model_is_said_once(tmp_path, capsys):
     nights = [_night(tmp_path, f"n{number}.edf") for number in range(2)]
     assert score(*nights, "--model", "nowhere", "--jobs", 1, out=tmp_path / "o") == 1
-    assert capsys.readouterr().err.count("no model there") == 1
+    assert capsys.readouterr().err.count("nowhere: is no stager (yasa, demo, gssc") == 1
 
 
 def test_a_night_that_is_named_twice_is_scored_once(tmp_path, capsys):
@@ -101,9 +105,16 @@ def test_a_hypnogram_is_of_one_night(tmp_path, capsys):
     "arguments, words",
     [
         (["gone.edf"], "does not exist; correct the path"),
-        (["night.edf", "--model", "nowhere"], "no model there"),
+        (["night.edf", "--model", "nowhere"], "nowhere: is no stager (yasa, demo, gssc), and there is no such file"),
+        (["night.edf", "--model", "./nowhere"], "no model there"),
+        (["night.edf", "--model", "gssc"], "gssc: is not installed; `pip install gssc` (its licence is the AGPL-3.0)"),
+        (["night.edf", "--model", "demo", "--age", "40", "--sex", "F"], "makes no use of --age and --sex; leave them"),
+        (["night.edf", "--model", "demo", "--emg", "EEG Fpz-Cz"], "makes no use of --emg; leave them out"),
+        (["night.edf", "--eog", "E9"], "channel 'E9' not found"),
+        (["night.edf", "--classes", "W,N1+N2,N3"], "does not have each of W, N1, N2, N3, R once"),
+        (["empty"], "no recordings there (.edf, .bdf"),
         (["night.edf", "--channel", "O9-M1"], "channel 'O9-M1' not found; the file has 'EEG Fpz-Cz'"),
-        (["night.edf", "--ensemble"], "holds one network"),
+        (["night.edf", "--ensemble"], "yasa: is one stager, which is no ensemble"),
         (["night.edf", "--lights-off", "noon"], "is no time"),
         (["night.edf", "a/night.edf"], "would write the same files"),
         (["night.edf", "--out", "night.edf/o"], "results cannot be written"),
@@ -112,6 +123,7 @@ def test_a_hypnogram_is_of_one_night(tmp_path, capsys):
 def test_what_cannot_be_scored_has_status_1_and_one_line(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     _night(tmp_path)
+    (tmp_path / "empty").mkdir()
     arguments = arguments if "--out" in arguments else [*arguments, "--out", "o"]
     assert main(["score", *arguments, "--quiet", "--jobs", "1"]) == 1
     said = capsys.readouterr().err
@@ -151,7 +163,7 @@ def test_two_of_one_name_stop_no_other(tmp_path, capsys):
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and "would write the same files" in said[0]
     assert {path.name.split("-")[0].split(".")[0] for path in (tmp_path / "o").iterdir()} >= {"x"}
-    assert not list((tmp_path / "o").glob("n*"))
+    assert not list((tmp_path / "o").glob("n[-.]*"))
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("one\ntwo"), MemoryError(), RecursionError()])
@@ -231,7 +243,7 @@ def test_a_night_at_128_hz_in_records_of_10_s_gives_nearly_the_same_stages(tmp_p
     fine = np.interp(np.arange(12 * 30 * 128) / 128, np.arange(len(EEG)) / 100, EEG)
     _night(tmp_path, "b.edf", fine, rate=128.0, record_s=10.0)
     for name in "ab":
-        assert score(tmp_path / f"{name}.edf", "--no-page", out=tmp_path / "o") == 0
+        assert score(tmp_path / f"{name}.edf", "--model", "demo", "--no-page", out=tmp_path / "o") == 0
     first, second = (pd.read_csv(tmp_path / "o" / f"{name}-stages.tsv", sep="\t") for name in "ab")
     assert len(second) == 12 and (first["stage"] == second["stage"]).mean() > 0.8
 
@@ -244,7 +256,7 @@ def test_real_recordings_are_scored_in_one_command(data, tmp_path):
         name = night.name.removesuffix("-PSG.edf")
         table = pd.read_csv(tmp_path / f"{name}-stages.tsv", sep="\t")
         summary = json.loads((tmp_path / f"{name}.json").read_text())
-        assert summary["caution"].startswith("DEMO") and summary["human"]["n_epochs"] == len(table)
+        assert summary["models"] == [f"YASA {version('yasa')}"] and summary["human"]["n_epochs"] == len(table)
         assert table["stage"].isin(STAGES).all() and np.isfinite(table["confidence"]).all()
         raw = mne.io.read_raw_edf(night, verbose="error")
         stages = read_stages(

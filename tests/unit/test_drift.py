@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hypnolens.network.files import load_models
 from hypnolens.recordings.drift import slow_part, without_drift
 from hypnolens.recordings.extraction import extract
 from hypnolens.scoring.reading import read_night
 from hypnolens.scoring.staging import stage_night
 from hypnolens.simulation.night import simulate_night
+from hypnolens.stagers.known import load_stager
+from hypnolens.stagers.names import DEMO
 from tests.conftest import pink, write_hypnogram, write_psg
 
 RATE = 100.0
@@ -93,10 +94,10 @@ def night(tmp_path_factory):
 
 @pytest.mark.parametrize("drift", DRIFTS.values(), ids=list(DRIFTS))
 def test_stages_do_not_depend_on_offset_and_drift(night, drift):
-    scorers = load_models(None, ensemble=False)
+    stager = load_stager(DEMO)
     added = np.interp(np.linspace(0, 1, night.signals.shape[1]), np.linspace(0, 1, len(drift)), drift)
     plain, drifting = (
-        stage_night(one, scorers, precision="fp32", below=0.5)
+        stage_night(one, stager, below=0.5)
         for one in (night, replace(night, signals=night.signals + added.astype(np.float32)))
     )
     assert np.mean(plain.stage == drifting.stage) >= 0.99

@@ -11,7 +11,8 @@ PACKAGE = ROOT / "hypnolens"
 
 ROOMS = (
     "stages", "errors", "bands", "terminal", "io", "recordings", "datasets", "pipeline", "evaluation", "simulation",
-    "network", "training", "baselines", "explanations", "plots", "reports", "scoring", "plan", "preflight", "cli",
+    "network", "training", "baselines", "explanations", "stagers", "plots", "reports", "scoring", "plan", "preflight",
+    "cli",
 )  # fmt: skip
 """From what everything stands on to what a person sees: a room imports only from rooms before it. See HOUSE in
 docs/architecture.md."""

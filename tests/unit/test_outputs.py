@@ -67,7 +67,7 @@ def _scored(
     return scored_night(
         probability, np.zeros((1, n, 2)), rate=100.0, start=start, first_s=first_s, lights=lights,
         human=rng.integers(0, 7, n) if human else None, unusable={place: reasons[place] for place in bad},
-        cards=({"name": model, "caution": CAUTION}, {"name": "second", "caution": ""}), below=0.5,
+        models=(model, "second"), caution=CAUTION, below=0.5,
         said=("Three epochs are flat.", "The signal is short."), **FILE | {"name": name, "source": f"{name}.edf"},
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def night(tmp_path):
 def test_all_files_are_there_and_name_the_model(night):
     _, files = night
     assert {path.name for path in files["stages"].parent.iterdir()} == {path.name for path in files.values()}
-    assert {kind: path.name for kind, path in files.items()} == file_names("n1", page=False) == {
+    assert {kind: path.name for kind, path in files.items()} == file_names("n1", page=False, reasons=False) == {
         "stages": "n1-stages.tsv", "hypnogram": "n1-hypnogram.edf", "events": "sub-n1_task-sleep_events.tsv",
         "events_description": "sub-n1_task-sleep_events.json", "yasa": "n1-yasa.json",
         "statistics": "n1-statistics.tsv", "transitions": "n1-transitions.tsv", "summary": "n1.json",
@@ -339,7 +339,7 @@ def test_events_keep_the_rules_of_the_specification(night):
             assert all(isinstance(text, str) and text for text in entry["Levels"].values())
     assert described["onset"]["Units"] == described["duration"]["Units"] == "s"
     made = described["model"]
-    assert f"hypnolens {__version__}" in made["Description"] and made["Description"].endswith(f"{MODEL}, second")
+    assert f"hypnolens {__version__}" in made["Description"] and f"stages by: {MODEL}, second; " in made["Description"]
     assert made["Levels"] == {MODEL: CAUTION}
 
 

@@ -21,7 +21,7 @@ from hypnolens.scoring.night_statistics import statistics_of
 from hypnolens.scoring.page_data import signal_of, spectrogram_of
 from hypnolens.scoring.scored import Detail
 from hypnolens.stages import MOVEMENT, STAGES, UNSCORED
-from tests.nights import scored_night
+from tests.nights import scored_night, stager_card
 
 W, N1, N2, N3, R = range(5)
 
@@ -33,7 +33,7 @@ CAUTION = "Trained for trials only."
 BAD = '</script x></script><!--<script>alert(1)</script><img src=x onerror="alert(2)">&amp;{{ night }} {% raw %}'
 """What a browser, or a template, could take for more than text."""
 
-CARD = {"name": "small (not fit for use)", "caution": CAUTION}
+CARD = "small (not fit for use)"
 
 
 def make_scored(
@@ -68,7 +68,7 @@ def make_scored(
         signal = rng.normal(0, 20, (1, n, round(30 * rate)))
     scored = scored_night(
         probability, signal, rate=rate, start=start, first_s=first_s, lights=lights, human=human, unusable=unusable,
-        cards=(CARD,), below=0.6, **night,
+        models=(CARD,), caution=CAUTION, below=0.6, **night,
     )  # fmt: skip
     maps = rng.uniform(0, 0.5, (n, n_bins)).astype(np.float32)
     maps[~scored.usable] = np.nan
@@ -240,7 +240,7 @@ def test_page_needs_nothing_from_elsewhere(tmp_path):
 
 def test_policy_allows_the_one_script_and_style_and_no_text_becomes_an_element(tmp_path):
     scored, detail = make_scored([N2] * 12, human=a_night(12, 1), unusable={3: BAD}, name=BAD, source=BAD)
-    scored = replace(scored, warnings=(BAD + " too",), cards=({"name": BAD, "caution": BAD},))
+    scored = replace(scored, warnings=(BAD + " too",), card=stager_card(BAD, caution=BAD))
     write_page(scored, Detail(BAD, detail.maps, detail.events.assign(kind=BAD)), tmp_path / "a.html")
 
     class Elements(HTMLParser):
@@ -502,7 +502,7 @@ def test_attribution_is_shaded_where_the_map_has_it(look):
     per_second = len(row) / 30
     assert red.min() / per_second == pytest.approx(20, abs=0.1)
     assert red.max() / per_second == pytest.approx(21, abs=0.1)
-    assert "0.0200 for N3" in text(page, "#peak")
+    assert "adds 0.0200 to the log-odds of N3" in text(page, "#peak")
     page.keyboard.press("ArrowRight")
     row = pixels(page, "signal").astype(int)[80, LEFT:-RIGHT]
     assert not ((row[:, 3] > 0) & (row[:, 0] - row[:, 2] > 60)).any()
@@ -554,7 +554,7 @@ def test_texts_of_files_are_texts(look):
     scored, detail = make_scored(
         [N2] * 12, human=a_night(12, 1), unusable={3: bad}, name=bad, source=bad, channels=(bad,), notes=(bad,)
     )
-    scored = replace(scored, warnings=(f"{bad} too",), cards=({"name": bad, "caution": bad},))
+    scored = replace(scored, warnings=(f"{bad} too",), card=stager_card(bad, caution=bad))
     events = detail.events.assign(kind=bad)
     page = look(scored, Detail(bad, detail.maps, events), fragment="#epoch=4")
     assert text(page, "h1") == bad
@@ -574,7 +574,7 @@ def test_caution_stays_in_sight(look):
     box = page.locator("#caution").bounding_box()
     assert 0 <= box["y"] < 5 and text(page, "#caution").endswith(CAUTION)
     assert page.locator("#tools").bounding_box()["y"] >= box["y"] + box["height"] - 1
-    quiet = replace(scored, cards=({"name": "m", "caution": ""},))
+    quiet = replace(scored, card=stager_card("m"))
     assert look(quiet, detail).locator("#caution").count() == 0
 
 

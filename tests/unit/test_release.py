@@ -123,5 +123,7 @@ def test_only_networks_of_simulated_nights_are_shipped(tmp_path):
     with zipfile.ZipFile(release) as archive:
         weights = next(archive.read(name) for name in archive.namelist() if name.endswith("fold-0/model.safetensors"))
     ship(release, tmp_path / "out")
-    assert (tmp_path / "out" / SHIPPED.name).read_bytes() == weights
-    assert "NOT fit" in (tmp_path / "out" / SHIPPED.name).with_suffix(".md").read_text()
+    shipped = tmp_path / "out" / SHIPPED.name
+    assert (shipped / "fold-0" / "model.safetensors").read_bytes() == weights
+    assert "NOT fit" in (shipped / "MODEL_CARD.md").read_text()
+    assert len(load_models(shipped, ensemble=True)) == len(load_models(release, ensemble=True)) > 1

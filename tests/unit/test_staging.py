@@ -12,6 +12,7 @@ from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.network.training_range import training_range_of
 from hypnolens.scoring.scored import Night
 from hypnolens.scoring.staging import MAP_BINS, detail_of, stage_night
+from hypnolens.stagers.networks import NetworkStager
 from hypnolens.stages import CODE, UNSCORED
 from tests.conftest import make_epochs, pink
 
@@ -52,7 +53,7 @@ def night(signal, *, rate=RATE, channels=("EEG",), first_s=0.0, lights=(None, No
 
 
 def staged(one, *scorers, below=0.6):
-    return stage_night(one, scorers or [scorer()], precision="fp32", below=below)
+    return stage_night(one, NetworkStager(scorers or [scorer()]), below=below)
 
 
 def test_each_epoch_gets_the_stage_of_its_own_signal():
@@ -162,7 +163,7 @@ def test_the_detail_leaves_out_what_is_unusable_and_explains_the_rest():
     signal[10:12] = 0.0
     one = scorer(SEResNetBiLSTM)
     scored = staged(night(signal.ravel()), one)
-    detail = detail_of(scored, one)
+    detail = detail_of(scored, NetworkStager([one]))
     assert detail.maps.shape == (30, MAP_BINS)
     assert np.isnan(detail.maps[10:12]).all() and np.isfinite(np.delete(detail.maps, [10, 11], axis=0)).all()
     assert (np.nan_to_num(detail.maps) >= 0).all()

@@ -79,9 +79,7 @@ def test_a_night_is_scored_again_when_anything_changes_that_it_is_made_of(pipeli
     (folder / "nights" / "b.eeg").write_bytes(signal.astype("<i2").tobytes())
     (folder / "nights" / "b.vhdr").write_text(VHDR, encoding="utf-8")
     (folder / "nights" / "b.vmrk").write_text(VMRK)
-    (folder / "model").mkdir()
-    for own, name in ((SHIPPED, "model.safetensors"), (SHIPPED.with_suffix(".json"), "model.json")):
-        shutil.copy(own, folder / "model" / name)
+    shutil.copytree(SHIPPED / "fold-0", folder / "model")
     _configure(pipeline, model="model")
     run = pipeline.run("score")
     assert run.returncode == 0, run.stdout

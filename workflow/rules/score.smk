@@ -31,8 +31,10 @@ rule score_night:
         options=ask(PLAN.score_options),
         code=code_version(
             "score",
-            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use.safetensors",
-            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use.json",
+            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use/fold-0/model.safetensors",
+            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use/fold-0/model.json",
+            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use/fold-1/model.safetensors",
+            "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use/fold-1/model.json",
             "hypnolens/scoring/page/page.js",
             "hypnolens/scoring/page/page.html",
             "hypnolens/scoring/page/tables.html",

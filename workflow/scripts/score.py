@@ -8,7 +8,7 @@ from hypnolens.scoring.run import ScoringOptions, score_file
 with logged(snakemake.log[0]) as log:
     given = dict(snakemake.params.options)
     options = ScoringOptions(
-        model=Path(given["model"]) if given["model"] else None,
+        model=given["model"],
         ensemble=given["ensemble"],
         channels=tuple(given["channel"]),
         lights=(given["lights_off"], given["lights_on"]),
@@ -18,5 +18,6 @@ with logged(snakemake.log[0]) as log:
     )
     out = Path(snakemake.output.summary).parent
     night = score_file(Path(snakemake.input.night), out, options, threads=snakemake.threads)
-    for sentence in (night["caution"], *night["warnings"], *night["notes"]):
+    by = f"stages by {', '.join(dict.fromkeys(night['models']))} ({night['stager']['citation']})"
+    for sentence in (by, night["caution"], *night["warnings"], *night["notes"]):
         log.info("%s: %s", night["name"], sentence)

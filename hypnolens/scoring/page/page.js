@@ -16,7 +16,7 @@
   const low = new Set(night.review), differs = new Set(night.differs);
 
   const state = { epoch: 0, from: firstS, to: END, half: night.signal.halves.indexOf(night.signal.half) };
-  let samples = null, power = null, shares = null; // typed arrays, once unpacked
+  let samples = null, power = null, shares = null, reasons = null; // typed arrays, once unpacked
   let colourTable = null, printing = false;
 
   // Words and numbers.
@@ -489,7 +489,9 @@
   };
   const SIGNAL = { top: 62, strip: 34, foot: 24 }; // heights: lanes of events, attribution, axis
   function signalPlaces(p) {
-    return { top: SIGNAL.top, bottom: p.height - SIGNAL.strip - SIGNAL.foot - 8, strip: p.height - SIGNAL.strip - SIGNAL.foot, foot: p.height - SIGNAL.foot };
+    const foot = p.height - SIGNAL.foot;
+    if (!night.maps) return { top: SIGNAL.top, bottom: foot, strip: foot, foot };
+    return { top: SIGNAL.top, bottom: foot - SIGNAL.strip - 8, strip: foot - SIGNAL.strip, foot };
   }
   const secondsX = (p, seconds) => LEFT + (seconds / epochS) * (p.right - LEFT);
   function samplesOf(epoch) {
@@ -600,12 +602,14 @@
       hatch(p, LEFT, p.right - LEFT, top - 20, top - 4, words);
     }
     frame(p, top, bottom);
-    frame(p, strip, foot);
     title(p, "µV", top, bottom);
-    text(p, "attri-", LEFT - 8, (strip + foot) / 2 - 6, { align: "right", size: 11 });
-    text(p, "bution", LEFT - 8, (strip + foot) / 2 + 6, { align: "right", size: 11 });
-    text(p, "1", p.right + 6, strip + 5, { size: 11 });
-    text(p, "0", p.right + 6, foot - 5, { size: 11 });
+    if (night.maps) {
+      frame(p, strip, foot);
+      text(p, "attri-", LEFT - 8, (strip + foot) / 2 - 6, { align: "right", size: 11 });
+      text(p, "bution", LEFT - 8, (strip + foot) / 2 + 6, { align: "right", size: 11 });
+      text(p, "1", p.right + 6, strip + 5, { size: 11 });
+      text(p, "0", p.right + 6, foot - 5, { size: 11 });
+    }
     if (map && !hasMap) text(p, "no attribution for this epoch", (LEFT + p.right) / 2, (strip + foot) / 2, { align: "center", size: 11.5 });
     else if (hasMap && !night.maps.peak[state.epoch]) text(p, "nothing in this epoch speaks for its stage", (LEFT + p.right) / 2, (strip + foot) / 2, { align: "center", size: 11.5 });
     for (let second = 0; second <= epochS; second += 5) {
@@ -724,8 +728,11 @@
     for (const [, , kind] of eventsOf(epoch)) counts.set(kind, (counts.get(kind) || 0) + 1);
     const events = [...counts].sort((a, b) => a[0] - b[0]).map(([kind, many]) => `${many} × ${night.kinds[kind][0]}`);
     $("side-events").textContent = `events: ${events.join(", ") || "none found"}`;
-    const peak = night.maps.peak[epoch];
-    $("peak").textContent = peak ? `Maximum here: ${peak.toPrecision(3)} for ${shown(code)}.` : "";
+    if (night.maps) {
+      const peak = night.maps.peak[epoch];
+      $("peak").textContent = peak ? `The epoch's maximum adds ${peak.toPrecision(3)} to the log-odds of ${shown(code)}.` : "";
+    }
+    drawWhy();
     $("of").textContent = `of ${count(n)}`;
     if (document.activeElement !== $("jump")) $("jump").value = String(epoch + 1);
     $("nights").dataset.epoch = String(epoch + 1);
@@ -738,6 +745,50 @@
       try { history.replaceState(null, "", `#epoch=${epoch + 1}`); } catch { /* the address stays as it is */ }
     }, 250);
     drawAround();
+  }
+
+  // Why this stage and not the next one: what each feature adds to the log-odds between the two.
+  const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+  function reasonsOf(epoch) {
+    const { features, step, none, levelStep } = night.reasons, n_ = features.length;
+    const view = new DataView(reasons.buffer, reasons.byteOffset);
+    return features.map(([words, group], place) => {
+      const share = step * view.getInt16(2 * (epoch * n_ + place), true);
+      const level = view.getInt8(2 * n * n_ + epoch * n_ + place);
+      return { words, group, share, level: level === none ? null : level * levelStep };
+    });
+  }
+  function levelWords(level) {
+    if (level === null) return "";
+    if (Math.abs(level) < 0.05) return ", at the night's median";
+    return `, ${Math.abs(level).toFixed(1)} SD ${level < 0 ? "below" : "above"} the night's median`;
+  }
+  function whyBar(words, value, most) {
+    const row = element("div", "why"), rail = element("span", "rail"), fill = element("span", value < 0 ? "fill against" : "fill for");
+    fill.style.width = `${(50 * Math.abs(value)) / most}%`;
+    fill.style[value < 0 ? "right" : "left"] = "50%";
+    rail.append(fill);
+    row.append(element("span", "words", words), rail, element("span", "number", signed(value)));
+    return row;
+  }
+  function drawWhy() {
+    if (!night.reasons || !reasons) return;
+    const epoch = state.epoch, code = night.stage[epoch], second = night.reasons.second[epoch];
+    if (!known(code) || second < 0) {
+      $("why-title").textContent = "no stage, no reasons";
+      $("why-groups").replaceChildren();
+      $("why-features").replaceChildren();
+      return;
+    }
+    const each = reasonsOf(epoch), base = night.reasons.base[epoch];
+    const total = each.reduce((sum, one) => sum + one.share, base);
+    $("why-title").textContent = `Why ${stages[code]} and not ${stages[second]}: log-odds ${signed(total)}`;
+    const groups = night.reasons.groups.map((group) => [group, each.filter((one) => one.group === group).reduce((sum, one) => sum + one.share, 0)]);
+    groups.push(["of any epoch", base]);
+    const first = each.slice().sort((a, b) => Math.abs(b.share) - Math.abs(a.share)).slice(0, night.reasons.shown);
+    const most = Math.max(1e-9, ...groups.map(([, value]) => Math.abs(value)), ...first.map((one) => Math.abs(one.share)));
+    $("why-groups").replaceChildren(...groups.map(([group, value]) => whyBar(group, value, most)));
+    $("why-features").replaceChildren(...first.map((one) => whyBar(`${one.words}${levelWords(one.level)} (${one.group})`, one.share, most)));
   }
 
   const AROUND = 9;
@@ -1001,8 +1052,8 @@
     const lines = [`${seconds.toFixed(2)} s · ${when(onset(state.epoch) + seconds)}`];
     lines.push(raw === night.signal.gap ? "no value" : `${microvolts(raw * night.signal.stepUv)} µV`);
     const map = sharesOf(state.epoch);
-    const share = map ? map[Math.floor((seconds / epochS) * night.maps.bins)] : night.maps.none;
-    if (share !== night.maps.none) lines.push(`attribution ${(share / night.maps.whole).toFixed(2)} of the epoch's maximum`);
+    const share = map ? map[Math.floor((seconds / epochS) * night.maps.bins)] : null;
+    if (map && share !== night.maps.none) lines.push(`attribution ${(share / night.maps.whole).toFixed(2)} of the epoch's maximum`);
     const time = onset(state.epoch) + seconds;
     for (const [begin, length, kind] of eventsOf(state.epoch)) {
       if (time >= begin && time <= begin + length) lines.push(`${night.kinds[kind][0]}, ${length.toFixed(2)} s`);
@@ -1069,7 +1120,8 @@
       return;
     }
     try {
-      shares = await unpack("data-maps");
+      if (night.maps) shares = await unpack("data-maps");
+      if (night.reasons) reasons = await unpack("data-reasons");
       power = await unpack("data-spectrogram");
       samples = decode(await unpack("data-signal"));
     } catch (error) {
@@ -1097,6 +1149,7 @@
   load().then(() => {
     drawNight();
     drawSignal();
+    drawWhy();
     document.documentElement.dataset.ready = "true";
   });
 })();

@@ -1,0 +1,87 @@
+"""GSSC (Hanna & Flöel 2023, Sleep Medicine 113), where the user has installed it: its licence, the AGPL, is not ours.
+
+It was trained with and without an EOG, and stages from one EEG channel alone; its weights are pickled networks.
+"""
+
+from functools import cached_property
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from scipy.signal import butter, sosfiltfilt
+
+from hypnolens.recordings.extraction import cut, resample
+from hypnolens.stagers.interface import Channel, Stager, StagerCard
+from hypnolens.stages import EPOCH_S
+
+SAMPLES = 2560
+"""Samples of an epoch, as the network reads it."""
+
+BAND_HZ = (0.3, 30.0)
+"""To which recordings of its training were filtered."""
+
+HIDDEN = (10, 1, 256)
+"""Shape of what its recurrent network remembers at the beginning, which is nothing."""
+
+
+class GsscStager(Stager):
+    """The networks that come with the package gssc.
+
+    Raises
+    ------
+    importlib.metadata.PackageNotFoundError
+        It is not installed.
+    """
+
+    def __init__(self) -> None:
+        self.card = StagerCard(
+            models=(f"GSSC {version('gssc')}",),
+            trained_on="some 8,000 nights of cohorts of the NSRR and others",
+            licence="AGPL-3.0",
+            citation="Hanna & Flöel 2023, Sleep Medicine 113",
+            caution="Pre-trained on whole nights. For research; a trained scorer must look at the stages",
+            needs="one EEG channel, and an EOG if there is one. Its weights are a pickle of the installed package",
+            rate_hz=100.0,
+            beside=("eog",),
+        )
+
+    def probabilities(self, channel: Channel) -> np.ndarray:
+        """Of the surest combination of channels in each epoch, as GSSC chooses: the EEG, and with an EOG all three."""
+        import torch
+
+        kinds = {"eeg": channel.signal, **{kind: channel.beside[kind] for kind in channel.beside if kind == "eog"}}
+        seen = {kind: torch.from_numpy(_seen(signal, channel)) for kind, signal in kinds.items()}
+        combinations = [{kind: seen[kind]} for kind in seen] + ([seen] if len(seen) > 1 else [])
+        signals, context = self._networks
+        with torch.no_grad():
+            found = []
+            for one in combinations:
+                features = signals(one, rep_output="rep_only").swapaxes(-1, 1)
+                logarithm, _ = context(features, torch.zeros(*HIDDEN))
+                found.append(logarithm[:, 0].double().exp().numpy())
+        each = np.array(found)
+        surest = each.max(axis=2).argmax(axis=0)
+        return each[surest, np.arange(each.shape[1])]
+
+    @cached_property
+    def _networks(self) -> tuple[Any, Any]:
+        import torch
+
+        folder = files("gssc.nets")
+        return tuple(torch.load(str(folder / name), map_location="cpu", weights_only=False).eval()
+                     for name in ("sig_net_v1.pt", "gru_net_v1.pt"))  # fmt: skip
+
+
+def _seen(signal: np.ndarray, channel: Channel) -> np.ndarray:
+    """Epochs as the networks read them: filtered, at 85.3 Hz, in units of their spread, float32 ``(n, 1, 2560)``."""
+    low, high = BAND_HZ
+    if high < 0.45 * channel.rate:
+        sos = butter(4, (low, high), "bandpass", fs=channel.rate, output="sos")
+    else:
+        sos = butter(4, low, "highpass", fs=channel.rate, output="sos")
+    filtered = sosfiltfilt(sos, signal.astype(np.float64))
+    rate = SAMPLES / EPOCH_S
+    epochs = cut(resample(filtered, channel.rate, rate), rate, channel.epochs.first_s)[channel.epochs.epoch_index]
+    scaled: np.ndarray = (epochs - epochs.mean()) / epochs.std()
+    return scaled[:, None].astype(np.float32)
