@@ -3,17 +3,25 @@
 It was trained with and without an EOG, and stages from one EEG channel alone; its weights are pickled networks.
 """
 
+import io
 from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
+from hypnolens.errors import HypnolensError
+from hypnolens.io.checksums import sha256
 from hypnolens.recordings.extraction import cut, resample
 from hypnolens.stagers.interface import Channel, Stager, StagerCard
 from hypnolens.stages import EPOCH_S
+
+WEIGHTS = {
+    "sig_net_v1.pt": "aa4bdcd7e29653138b096b3447d8db2d48508dc729e739b7ba9806dfd3c7c433",
+    "gru_net_v1.pt": "124cfc858f49e3599b0798e494d7378d0d57a83d249faf79702da4cd8ee83304",
+}
+"""Files of GSSC 0.0.9 and their SHA-256: of epochs, and of their neighbours."""
 
 SAMPLES = 2560
 """Samples of an epoch, as the network reads it."""
@@ -66,21 +74,27 @@ class GsscStager(Stager):
 
     @cached_property
     def _networks(self) -> tuple[Any, Any]:
+        """Of epochs and of their neighbours. Unpickling runs code, so that only files that are known are unpickled."""
         import torch
 
-        folder = files("gssc.nets")
-        return tuple(torch.load(str(folder / name), map_location="cpu", weights_only=False).eval()
-                     for name in ("sig_net_v1.pt", "gru_net_v1.pt"))  # fmt: skip
+        found = []
+        for name, known in WEIGHTS.items():
+            file = files("gssc.nets") / name
+            content = file.read_bytes()
+            if sha256(content) != known:
+                what = f"{name} is not that of GSSC 0.0.9, and a pickle that is not known is not read"
+                raise HypnolensError(f"gssc: {what}; `pip install --force-reinstall gssc==0.0.9`")
+            found.append(torch.load(io.BytesIO(content), map_location="cpu", weights_only=False).eval())
+        return found[0], found[1]
 
 
 def _seen(signal: np.ndarray, channel: Channel) -> np.ndarray:
     """Epochs as the networks read them: filtered, at 85.3 Hz, in units of their spread, float32 ``(n, 1, 2560)``."""
+    import mne  # takes a second
+
     low, high = BAND_HZ
-    if high < 0.45 * channel.rate:
-        sos = butter(4, (low, high), "bandpass", fs=channel.rate, output="sos")
-    else:
-        sos = butter(4, low, "highpass", fs=channel.rate, output="sos")
-    filtered = sosfiltfilt(sos, signal.astype(np.float64))
+    high_hz = high if high < 0.45 * channel.rate else None
+    filtered = mne.filter.filter_data(signal.astype(np.float64), channel.rate, low, high_hz, verbose="error")
     rate = SAMPLES / EPOCH_S
     epochs = cut(resample(filtered, channel.rate, rate), rate, channel.epochs.first_s)[channel.epochs.epoch_index]
     scaled: np.ndarray = (epochs - epochs.mean()) / epochs.std()
