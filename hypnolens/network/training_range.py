@@ -195,17 +195,17 @@ def _sentence(name: str, band_hz: Sequence[float] | None, value: float, low: flo
         return f"median amplitude {value:.3g} µV; nights of the training had {low:.3g} to {high:.3g} µV"
     if name == "slow":
         return (
-            f"{_span(*SLOW_HZ)} is {value:.2g}; nights of the training had {low:.2g} to {high:.2g}: another high-pass "
-            "filter, or slow artefacts"
+            f"{span_words(*SLOW_HZ)} is {value:.2g}; nights of the training had {low:.2g} to {high:.2g}: another "
+            "high-pass filter, or slow artefacts"
         )
     if name == "floor":
         return (
-            f"in its quietest epochs {_span(*FLOOR_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
+            f"in its quietest epochs {span_words(*FLOOR_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
             f"{high:.2g}: noise"
         )
     if name == "fall":
         return (
-            f"in its flattest epochs {_span(*FALL_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
+            f"in its flattest epochs {span_words(*FALL_HZ)} is {value:.2g}; nights of the training had {low:.2g} to "
             f"{high:.2g}: another low-pass filter"
         )
     band = f"{name} ({band_hz[0]:g} to {band_hz[1]:g} Hz)" if band_hz else name
@@ -213,7 +213,8 @@ def _sentence(name: str, band_hz: Sequence[float] | None, value: float, low: flo
     return f"{100 * value:.2g} % of the power are in {band}; {shares}"
 
 
-def _span(one: tuple[float, float], other: tuple[float, float]) -> str:
+def span_words(one: tuple[float, float], other: tuple[float, float]) -> str:
+    """A ratio of densities in two bands in Hz, in words."""
     return f"the ratio of density from {one[0]:g} to {one[1]:g} Hz to that from {other[0]:g} to {other[1]:g} Hz"
 
 

@@ -1,6 +1,7 @@
 """Stagers: what they are given, what is taken from them, YASA as by hand and on the span of the night, names."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -11,6 +12,7 @@ from importlib.metadata import version
 import mne
 import numpy as np
 import pytest
+from scipy.signal import butter, sosfiltfilt
 
 from hypnolens.errors import HypnolensError, RecordingError
 from hypnolens.recordings.extraction import extract
@@ -199,6 +201,27 @@ def test_shapley_values_add_up_to_the_log_odds_and_say_their_words(simulated):
     quartiles = np.percentile(stager._last[1].features["eeg_sigma"], [25, 50, 75])
     given = (stager._last[1].features["eeg_sigma"] - quartiles[1]) / (quartiles[2] - quartiles[0]) * 1.349
     np.testing.assert_allclose(reasons.level[:, place], given, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda x: x, None),
+        (lambda x: x / 4, "median amplitude"),
+        (lambda x: 4 * x, "a gain or unit that is not right would change stages"),
+        (lambda x: sosfiltfilt(butter(2, 15, fs=100, output="sos"), x), "another low-pass filter"),
+        (lambda x: sosfiltfilt(butter(2, 1, "high", fs=100, output="sos"), x), "another high-pass filter"),
+        (lambda x: x + np.random.default_rng(0).normal(0, 15, len(x)), ": noise$"),
+        (lambda x: x + 60 * np.sin(2 * np.pi * 0.3 * np.arange(len(x)) / 100), "slow artefacts"),
+    ],
+    ids=["as it is", "a quarter", "four times", "low-pass", "high-pass", "noise", "slow"],
+)
+def test_what_yasa_may_not_know_is_said(simulated, change, words):
+    one = night(change(simulated[0][::8].ravel().astype(np.float64)))
+    said = [
+        sentence for sentence in stage_night(one, YasaStager(), below=0.6).warnings if "sleep that is known" in sentence
+    ]
+    assert any(re.search(words, sentence) for sentence in said) if words else not said
 
 
 def test_eog_emg_age_and_sex_reach_yasa_as_its_documentation_gives_them(tmp_path):
