@@ -51,7 +51,7 @@ def test_a_dozen_lines_say_what_three_real_nights_need(here):
     assert "none found" in heads["GPU"] and "CPU" in heads["GPU"]
     assert heads["conda"].split(maxsplit=1)[1].startswith("none") and "--use-conda" in heads["conda"]
     assert heads["token"].endswith("NSRR_TOKEN is not set")
-    assert any("demo: 3 trainings, at most 8 passes each" in line for line in lines)
+    assert any("demo: 3 trainings, at most 10 passes each" in line for line in lines)
 
 
 def test_the_papers_trainings_are_counted_by_experiment(here, monkeypatch):
