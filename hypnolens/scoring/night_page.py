@@ -60,6 +60,7 @@ def write_page(scored: Scored, detail: Detail, path: Path) -> None:
     page = rendered(
         "page.html",
         "page",
+        edit=_own("edit.js"),
         data=data,
         arrays=arrays,
         method=METHODS.get(detail.method, detail.method.replace("-", " ")),

@@ -14,10 +14,12 @@ from scipy.signal.windows import hann
 from hypnolens.evaluation.metrics import without_nan
 from hypnolens.plots.colours import HYPNOGRAM_ORDER, STAGE_COLOURS
 from hypnolens.recordings.extraction import resample
+from hypnolens.scoring.hypnograms import YEARS
+from hypnolens.scoring.names import bids_name
 from hypnolens.scoring.scored import Detail, Scored
 from hypnolens.scoring.summaries import has_clock
 from hypnolens.stagers.interface import Reasons
-from hypnolens.stages import EPOCH_S, MOVEMENT, STAGES
+from hypnolens.stages import EPOCH_S, MOVEMENT, STAGES, UNSCORED
 
 SHOWN_HZ = 100.0
 """Highest rate at which the signal is kept in the page: a screen has fewer dots than 30 s have samples."""
@@ -107,6 +109,11 @@ def _data(scored: Scored, detail: Detail) -> dict[str, Any]:
         "topDown": [STAGES.index(stage) for stage in TOP_DOWN],
         "colours": [STAGE_COLOURS[stage] for stage in STAGES],
         "movement": MOVEMENT,
+        "unscored": UNSCORED,
+        "name": night.name,
+        "bids": bids_name(night.name),
+        "models": list(scored.models),
+        "startDate": start.date().isoformat() if YEARS[0] <= start.year <= YEARS[1] else None,
         "stage": scored.stage.tolist(),
         "probability": without_nan(np.round(scored.probability.astype(np.float64), 5).tolist()),
         "confidence": without_nan(np.round(scored.confidence.astype(np.float64), 5).tolist()),

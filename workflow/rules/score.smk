@@ -36,6 +36,7 @@ rule score_night:
             "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use/fold-1/model.safetensors",
             "hypnolens/data/demo-SIMULATED-NIGHTS-not-for-real-use/fold-1/model.json",
             "hypnolens/scoring/page/page.js",
+            "hypnolens/scoring/page/edit.js",
             "hypnolens/scoring/page/page.html",
             "hypnolens/scoring/page/tables.html",
             "hypnolens/scoring/page/page.css",

@@ -4,6 +4,7 @@
   const $ = (id) => document.getElementById(id);
   const night = JSON.parse($("data-night").textContent);
   const { n, epochS, firstS, stages, colours, topDown } = night;
+  night.given = night.stage.slice(); // what was staged; a person may correct night.stage
   const END = firstS + n * epochS;
   const LEFT = 72, RIGHT = 62; // margins of all pictures; the style sheet has them too
   const LEAST_SPAN = Math.min(4 * epochS, END - firstS);
@@ -281,7 +282,7 @@
       const mean = stages.map(() => 0);
       let found = 0;
       for (let epoch = first; epoch < after; epoch += 1) {
-        if (!known(night.stage[epoch])) continue;
+        if (!known(night.given[epoch])) continue;
         found += 1;
         night.probability[epoch].forEach((value, code) => { mean[code] += value; });
       }
@@ -692,7 +693,7 @@
   const stageClass = (code) => `stage s-${known(code) ? stages[code] : "none"}`;
 
   function describe() {
-    const epoch = state.epoch, code = night.stage[epoch];
+    const epoch = state.epoch, code = night.stage[epoch], was = night.given[epoch];
     const time = $("side-time");
     time.replaceChildren(element("b", "", `Epoch ${count(epoch + 1)}`), ` of ${count(n)}`, element("br"));
     if (night.startS !== null) time.append(clock(onset(epoch)), element("br"));
@@ -701,7 +702,9 @@
     $("badge").className = stageClass(code);
     $("badge").textContent = known(code) ? stages[code] : "–";
     const verdict = $("verdict");
-    if (known(code)) {
+    if (code !== was) {
+      verdict.replaceChildren(element("b", "", "corrected"), ` from ${known(was) ? `${stages[was]} (${sureness(epoch)})` : "no stage"}`);
+    } else if (known(code)) {
       verdict.replaceChildren(element("b", "", sureness(epoch)), " confidence");
       if (low.has(epoch)) verdict.append(element("span", "low", "low: look at it"));
     } else verdict.replaceChildren(element("span", "low", `unusable: ${whyNot(epoch)}`));
@@ -730,7 +733,7 @@
     $("side-events").textContent = `events: ${events.join(", ") || "none found"}`;
     if (night.maps) {
       const peak = night.maps.peak[epoch];
-      $("peak").textContent = peak ? `The epoch's maximum adds ${peak.toPrecision(3)} to the log-odds of ${shown(code)}.` : "";
+      $("peak").textContent = peak ? `The epoch's maximum adds ${peak.toPrecision(3)} to the log-odds of ${shown(was)}.` : "";
     }
     drawWhy();
     $("of").textContent = `of ${count(n)}`;
@@ -773,7 +776,7 @@
   }
   function drawWhy() {
     if (!night.reasons || !reasons) return;
-    const epoch = state.epoch, code = night.stage[epoch], second = night.reasons.second[epoch];
+    const epoch = state.epoch, code = night.given[epoch], second = night.reasons.second[epoch];
     if (!known(code) || second < 0) {
       $("why-title").textContent = "no stage, no reasons";
       $("why-groups").replaceChildren();
@@ -870,6 +873,7 @@
     describe();
     drawSignal();
     placeCursor();
+    if (window.nightPage.onSelect) window.nightPage.onSelect();
   }
   function say(words) { $("say").textContent = words; }
   function along(places, forward, words) {
@@ -910,7 +914,7 @@
     "+": "in", "=": "in", "-": "out", "−": "out", 0: "all", "?": "help",
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target === $("jump")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
     const name = KEYS[event.key];
     if (!name || ($("help").open && name !== "help")) return;
     if (name.endsWith("differs") && !night.human) return;
@@ -1129,6 +1133,21 @@
     }
   }
 
+  // What edit.js works with.
+  window.nightPage = {
+    night, state, element, select,
+    changed() {
+      if (night.human) {
+        night.differs = night.stage.map((code, epoch) => (known(code) && known(night.human[epoch]) && code !== night.human[epoch] ? epoch : -1)).filter((epoch) => epoch >= 0);
+        differs.clear();
+        for (const epoch of night.differs) differs.add(epoch);
+        button("next-differs").disabled = button("previous-differs").disabled = !night.differs.length;
+      }
+      redraw();
+      describe();
+      drawSignal();
+    },
+  };
   tableOfColours();
   $("human").hidden = !night.human;
   $("differ-tools").hidden = !night.human;
