@@ -19,21 +19,21 @@
     return [place(off, 0), place(on, n)];
   }
   function statisticsOf(codes) {
-    const [first, last] = span(), inBed = [];
-    for (let epoch = first; epoch < last; epoch += 1) inBed.push(epoch >= 0 && epoch < n && known(codes[epoch]) ? codes[epoch] : null);
-    const minutes = (count) => count / MINUTE, some = inBed.some((code) => code !== null);
-    const values = { tib_min: minutes(inBed.length), unscored_min: minutes(inBed.filter((code) => code === null).length) };
+    const [first, last] = span(), atNight = [];
+    for (let epoch = first; epoch < last; epoch += 1) atNight.push(epoch >= 0 && epoch < n && known(codes[epoch]) ? codes[epoch] : null);
+    const minutes = (count) => count / MINUTE, some = atNight.some((code) => code !== null);
+    const values = { tib_min: minutes(atNight.length), unscored_min: minutes(atNight.filter((code) => code === null).length) };
     const W = stages.indexOf("W"), asleep = (code) => code !== null && code !== W;
-    const begin = inBed.findIndex(asleep), end = inBed.findLastIndex(asleep), slept = inBed.filter(asleep).length;
+    const begin = atNight.findIndex(asleep), end = atNight.findLastIndex(asleep), slept = atNight.filter(asleep).length;
     const has = slept > 0, or = (there, value) => (there ? value : NaN);
     values.tst_min = or(some, minutes(slept));
-    values.se_percent = or(some, (100 * slept) / inBed.length);
+    values.se_percent = or(some, (100 * slept) / atNight.length);
     values.spt_min = or(some, has ? minutes(end + 1 - begin) : 0);
     values.sme_percent = or(has, (100 * slept) / (end + 1 - begin));
-    values.waso_min = or(has, minutes(inBed.slice(begin, end + 1).filter((code) => code === W).length));
+    values.waso_min = or(has, minutes(atNight.slice(begin, end + 1).filter((code) => code === W).length));
     values.sol_min = or(has, minutes(begin));
     for (const [code, stage] of stages.entries()) {
-      const many = inBed.filter((one) => one === code).length, at = inBed.indexOf(code);
+      const many = atNight.filter((one) => one === code).length, at = atNight.indexOf(code);
       values[`${stage}_min`] = or(some, minutes(many));
       if (stage === "W") continue;
       values[`${stage}_percent`] = or(has, (100 * many) / slept);
