@@ -77,7 +77,7 @@ def test_no_word_of_a_summary_becomes_an_element_of_the_page(tmp_path):
     bad = "<script>alert(1)</script>"
     said = {
         **dict.fromkeys(("hypnolens", "name", "start_date"), bad), "sha256": "0", "statistics": {"tst_min": None},
-        "files": {"stages": bad, "page": bad}, **dict.fromkeys(("warnings", "models", "channels"), [bad]),
+        "files": {"stages": bad, "page": bad}, **{key: [bad] for key in ("warnings", "models", "channels")},
         "minutes": None, "human": None,
     }  # fmt: skip
     (tmp_path / "n.json").write_text(json.dumps(said))
