@@ -20,7 +20,8 @@ from real import interval, scores, true_stages
 from sklearn.metrics import f1_score
 
 from hypnolens.scoring.reading import read_night
-from hypnolens.scoring.staging import stage_night
+from hypnolens.scoring.staging import detail_of, stage_night
+from hypnolens.stagers.interface import Reasons
 from hypnolens.stagers.known import cards, load_stager
 from hypnolens.stages import CODE, STAGES
 
@@ -29,11 +30,13 @@ ALWAYS = "always N2"
 
 def of_stager(name: str, folder: Path) -> dict[str, object]:
     """Scores of a stager by person, pooled and by stage; minutes of each stage, and seconds."""
-    stager, found, seconds = load_stager(name), {}, []
+    stager, found, seconds, spoken = load_stager(name), {}, [], []
     for psg in sorted(folder.glob("*-PSG.edf")):
         began = time.perf_counter()
         scored = stage_night(read_night(psg), stager, below=0.6)
         seconds.append(time.perf_counter() - began)
+        reasons = detail_of(scored, stager).reasons
+        spoken += [] if reasons is None else [(scored.stage, reasons)]
         person = psg.name.removesuffix("-PSG.edf")
         truth = true_stages(psg.with_name(f"{person}-Hypnogram.edf"), scored.n_epochs)
         kept = (truth >= 0) & scored.usable
@@ -52,9 +55,32 @@ def of_stager(name: str, folder: Path) -> dict[str, object]:
             stage: {"expert": float((truth == code).sum() / 2), "stager": float(given[code])}
             for stage, code in CODE.items()
         },
+        "reasons": of_stages(spoken),
         "seconds_of_all": float(sum(seconds)),
         "seconds_of_the_last": seconds[-1],
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def of_stages(spoken: list[tuple[np.ndarray, Reasons]]) -> dict[str, object]:
+    """What spoke for each stage against the second one, in log-odds, means of the epochs that got it."""
+    if not spoken:
+        return {}
+    first = spoken[0][1]
+    stage = np.concatenate([codes for codes, _ in spoken])
+    share = np.concatenate([reasons.share for _, reasons in spoken]).astype(float)
+    table = pd.DataFrame(share, columns=list(first.features)).groupby(stage).mean()
+    groups = table.T.groupby(list(first.groups)).sum().T
+    words = [f"{word} ({group})" for word, group in zip(first.words, first.groups, strict=True)]
+    table.columns = words
+    return {
+        STAGES[code]: {
+            "epochs": int((stage == code).sum()),
+            "groups": groups.loc[code].to_dict(),
+            "strongest": table.loc[code].nlargest(4).to_dict(),
+        }
+        for code in table.index
+        if code < len(STAGES)
     }
 
 
