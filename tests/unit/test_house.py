@@ -1,6 +1,7 @@
 """The house: rooms in one direction, nothing in their doors, few modules at the top."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,13 @@ def test_every_room_is_in_the_list_and_there_are_few_at_the_top():
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert modules | folders == set(ROOMS) and len(modules) <= 7
+
+
+def test_every_room_is_in_the_package_that_pip_installs():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {f"hypnolens.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
+    beside = {"hypnolens", "hypnolens.config", "hypnolens.envs", "hypnolens.workflow"}
+    assert set(settings["tool"]["setuptools"]["packages"]) == folders | beside
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda path: path.parent.name)
