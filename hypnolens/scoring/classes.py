@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hypnolens.errors import HypnolensError, one_line
+from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
 from hypnolens.scoring.scored import Scored
 from hypnolens.stages import CODE, EPOCH_S, STAGES
 
@@ -50,19 +51,15 @@ def counted(scored: Scored, classes: Mapping[str, list[int]]) -> dict[str, Any]:
 
 
 def _agreement(found: np.ndarray, codes: np.ndarray, classes: Mapping[str, list[int]]) -> dict[str, Any]:
-    from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
-
     place_of = {code: place for place, its in enumerate(classes.values()) for code in its}
     human = np.array([place_of.get(int(code), -1) for code in codes])
     both = (found >= 0) & (human >= 0)
-    truth, given, places = human[both], found[both], list(range(len(classes)))
-    if not both.any():
-        return {"n_epochs": 0, "accuracy": None, "kappa": None, "f1": dict.fromkeys(classes)}
-    f1 = f1_score(truth, given, labels=places, average=None, zero_division=np.nan)
-    kappa = cohen_kappa_score(truth, given, labels=places) if len({*truth, *given}) > 1 else np.nan
+    # Of five places those that no class has are empty, and count for nothing.
+    its = without_nan({key: float(value) for key, value in scores(confusion_matrix(human[both], found[both])).items()})
+    rounded = {key: None if value is None or not both.any() else round(value, 4) for key, value in its.items()}
     return {
         "n_epochs": int(both.sum()),
-        "accuracy": round(float(accuracy_score(truth, given)), 4),
-        "kappa": round(float(kappa), 4),
-        "f1": {name: round(float(value), 4) for name, value in zip(classes, f1, strict=True)},
+        "accuracy": rounded["accuracy"],
+        "kappa": rounded["kappa"],
+        "f1": {name: rounded[f"f1_{STAGES[place]}"] for place, name in enumerate(classes)},
     }
