@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hypnolens.errors import HypnolensError, one_line
-from hypnolens.evaluation.metrics import confusion_matrix, scores, without_nan
+from hypnolens.evaluation.metrics import confusion_matrix, scores
 from hypnolens.scoring.scored import Scored
 from hypnolens.stages import CODE, EPOCH_S, STAGES
 
@@ -55,8 +55,8 @@ def _agreement(found: np.ndarray, codes: np.ndarray, classes: Mapping[str, list[
     human = np.array([place_of.get(int(code), -1) for code in codes])
     both = (found >= 0) & (human >= 0)
     # Of five places those that no class has are empty, and count for nothing.
-    its = without_nan({key: float(value) for key, value in scores(confusion_matrix(human[both], found[both])).items()})
-    rounded = {key: None if value is None or not both.any() else round(value, 4) for key, value in its.items()}
+    its = {key: float(value) for key, value in scores(confusion_matrix(human[both], found[both])).items()}
+    rounded = {key: round(value, 4) if np.isfinite(value) and both.any() else None for key, value in its.items()}
     return {
         "n_epochs": int(both.sum()),
         "accuracy": rounded["accuracy"],
