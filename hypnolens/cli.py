@@ -50,7 +50,7 @@ what you get, in the folder of --out:
 exit status: 0 all nights were scored; 1 some could not be (one line each says why; the others are complete);
 2 the command makes no sense.
 
-Stages of a program are no diagnosis. docs/score.md has more.
+Stages from a program are not a diagnosis. docs/score.md has more.
 """
 
 WATCHED = """\
@@ -136,7 +136,6 @@ def _check(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 def _models() -> int:
     """List the stagers that have a name."""
     from hypnolens.stagers.known import cards  # with torch, which takes seconds
-    from hypnolens.stagers.names import DEFAULT
 
     for name, card in cards().items():
         if isinstance(card, str):
@@ -190,7 +189,7 @@ def _score(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if (given.age is None) != (given.sex is None):
         parser.error("--age and --sex are used together; give both, or none")
     if given.age is not None and not 0 < given.age < 120:
-        parser.error(f"--age: {given.age:g} is no age in years")
+        parser.error(f"--age: {given.age:g} is not an age in years")
     options = ScoringOptions(
         model=given.model,
         ensemble=given.ensemble,

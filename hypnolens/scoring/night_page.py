@@ -72,7 +72,7 @@ def write_page(scored: Scored, detail: Detail, path: Path) -> None:
 
 
 def rendered(template: str, own: str, **values: Any) -> bytes:
-    """A page of a template, and of the script and style of a name, of which nothing else may run."""
+    """A page from a template, with its own script and style; nothing else may run in it."""
     page = _template(template).render(script=_own(f"{own}.js"), style=_own(f"{own}.css"), **values)
     # Names of files may hold what UTF-8 cannot (bytes that the system could not decode).
     return page.encode("utf-8", "replace")

@@ -68,7 +68,7 @@ def write_outputs(
         What the page shows of single epochs; without it there is none, and that of an earlier run goes, as it would
         contradict the rest.
     reasons
-        What is written of each epoch; without it there is no table.
+        What spoke for each stage; `None` for no such table.
 
     Returns
     -------

@@ -45,7 +45,7 @@ class GsscStager(Stager):
     def __init__(self) -> None:
         self.card = StagerCard(
             models=(f"GSSC {version('gssc')}",),
-            trained_on="some 8,000 nights of cohorts of the NSRR and others",
+            trained_on="the cohorts that its paper names",
             licence="AGPL-3.0",
             citation="Hanna & Flöel 2023, Sleep Medicine 113",
             caution="Pre-trained on whole nights. For research; a trained scorer must look at the stages",

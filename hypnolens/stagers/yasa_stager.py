@@ -82,7 +82,7 @@ def card() -> StagerCard:
     """What is to be known of YASA's stager."""
     return StagerCard(
         models=(f"YASA {version('yasa')}",),
-        trained_on="some 3,000 nights of cohorts of the NSRR, children to old people",
+        trained_on="some 3,000 nights of cohorts of the NSRR, of a wide range of ages",
         licence="BSD-3-Clause",
         citation=CITATION,
         caution="Pre-trained on cohorts of the NSRR, on whole nights: not for naps, and N1 is its weakest stage. For "

@@ -68,7 +68,7 @@ def test_json_is_one_document_and_failures_are_in_it(tmp_path, capsys):
         (["--jobs", "0"], "0 is no number of at least 1"),
         (["--precision", "fp8"], "invalid choice"),
         (["--age", "40"], "--age and --sex are used together"),
-        (["--age", "400", "--sex", "F"], "400 is no age"),
+        (["--age", "400", "--sex", "F"], "400 is not an age"),
     ],
 )
 def test_a_command_that_makes_no_sense_has_status_2(tmp_path, capsys, more, words):
