@@ -1,4 +1,4 @@
-"""GSSC (Hanna & Flöel 2023, Sleep Medicine 113), where the user has installed it: its licence, the AGPL, is not ours.
+"""GSSC (Hanna & Flöel 2023, Front Neuroinform 17:1086634), where the user has installed it: its licence, the AGPL, is not ours.
 
 It was trained with and without an EOG, and stages from one EEG channel alone; its weights are pickled networks.
 """
@@ -47,7 +47,7 @@ class GsscStager(Stager):
             models=(f"GSSC {version('gssc')}",),
             trained_on="the cohorts that its paper names",
             licence="AGPL-3.0",
-            citation="Hanna & Flöel 2023, Sleep Medicine 113",
+            citation="Hanna & Flöel 2023, Front Neuroinform 17:1086634",
             caution="Pre-trained on whole nights. For research; a trained scorer must look at the stages",
             needs="one EEG channel, and an EOG if there is one. Its weights are a pickle of the installed package",
             rate_hz=100.0,
