@@ -1,4 +1,4 @@
-"""GSSC (Hanna & Flöel 2023, Front Neuroinform 17:1086634), where the user has installed it: its licence, the AGPL, is not ours.
+"""GSSC (Hanna & Flöel 2023, Front Neuroinform 17:1086634), where the user has installed it; the AGPL is not ours.
 
 It was trained with and without an EOG, and stages from one EEG channel alone; its weights are pickled networks.
 """
