@@ -21,7 +21,7 @@ from hypnolens.io.names import check_braces
 from hypnolens.io.tables import read_rows
 from hypnolens.network.folders import weights_and_cards
 from hypnolens.pipeline.configuration import NETWORKS, Configuration
-from hypnolens.plots.catalogue import FIGURES
+from hypnolens.plots.catalogue import FIGURES, path_of
 from hypnolens.scoring.files import companion, further_files, names_in
 from hypnolens.scoring.names import nights_by_name
 from hypnolens.stagers.names import BUILT_IN
@@ -210,6 +210,10 @@ class Plan:
         kind = self.kind(dataset)
         return {"kind": kind, "licence": ORIGINS[kind].licence, "citation": ORIGINS[kind].citation}
 
+    def trimmed(self, dataset: str) -> bool:
+        """Whether wake around sleep is trimmed."""
+        return self.options(dataset)["trim_wake_min"] is not None
+
     def missing_recordings(self, dataset: str) -> list[str]:
         """Recordings of a dataset that a local copy lacks."""
         return self._datasets[dataset].listing.missing
@@ -395,11 +399,14 @@ class Plan:
         shows = {"any": True, "trained": model in (OWN, *NETWORKS), "own": model == OWN}
         return tuple(figure.name for figure in FIGURES if figure.of == "run" and shows[figure.models])
 
+    def names_of_figures(self, dataset: str) -> list[str]:
+        """Figures of a dataset as a whole."""
+        own = bool(self.own_runs(dataset))
+        return [figure.name for figure in FIGURES if figure.of == "dataset" and (own or figure.models != "own")]
+
     def figures_of_dataset(self, dataset: str) -> list[str]:
         """Files of all figures of a dataset and of its runs that are shown."""
-        own = bool(self.own_runs(dataset))
-        of_dataset = [f for f in FIGURES if f.of == "dataset" and (own or f.models != "own")]
-        files = [figure.png.format(dataset=dataset) for figure in of_dataset]
+        files = [path_of(name).format(dataset=dataset) for name in self.names_of_figures(dataset)]
         return files + [
             figure.png.format(dataset=dataset, experiment=run)
             for run in self.shown(dataset)
@@ -419,9 +426,9 @@ class Plan:
         """Keys of all runs on a dataset."""
         return {run: self.experiments[run] for run in self.runs(dataset)}
 
-    def figures_of_runs(self, dataset: str) -> dict[str, tuple[str, ...]]:
+    def figures_of_runs(self, dataset: str) -> dict[str, list[str]]:
         """Figures of the runs on a dataset that are shown."""
-        return {run: self.figures(run) for run in self.shown(dataset)}
+        return {run: list(self.figures(run)) for run in self.shown(dataset)}
 
     def studies(self) -> list[dict[str, Any]]:
         """What was run on each dataset, see `hypnolens.reports.paper_tables.Study`."""
@@ -444,7 +451,7 @@ class Plan:
             "runs": families,
             "options": {name: self.experiments[runs[0]] for name, runs in families.items()},
             "protocols": {name: self.protocol(dataset, runs[0]) for name, runs in families.items()},
-            "figures": self.figures(self.shown(dataset)[0]),
+            "figures": list(self.figures(self.shown(dataset)[0])),
             "published": self.is_the_papers(dataset),
         }
 

@@ -4,15 +4,20 @@ Predictions are as `hypnolens.evaluation.predictions.read_predictions` gives the
 subjects.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from hypnolens.evaluation.metrics import subject_interval
+from hypnolens.evaluation.metrics import SHARE, subject_interval
 from hypnolens.evaluation.predictions import PROBABILITIES, codes
 from hypnolens.stages import STAGES
 
 BINS = 15
 """Bins of equal width from 0 to 1, as in Guo et al. (2017)."""
+
+KEPT = tuple(round(0.05 * step, 2) for step in range(1, 21))
+"""Shares of epochs that are kept where the rest is left to a person."""
 
 LEAST = float(np.finfo(np.float32).tiny)
 """Probability that a lower one counts as in the log-likelihood, as float32 rounds what is much smaller to 0."""
@@ -84,6 +89,62 @@ def calibration_table(predictions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     rows.append(("classwise_ece", "all", float(np.mean(by_stage)), none, none))
     rows += [("classwise_ece", stage, error, none, none) for stage, error in zip(STAGES, by_stage, strict=True)]
     return pd.DataFrame(rows, columns=["quantity", "stage", "value", "low", "high"]).round(4)
+
+
+def corrected(predictions: pd.DataFrame, temperatures: Mapping[int, float]) -> pd.DataFrame:
+    """Predictions whose probabilities are brought to a temperature a fold (Guo et al. 2017): no stage changes."""
+    logits = np.log(np.maximum(predictions[PROBABILITIES].to_numpy(dtype=np.float64), LEAST))
+    logits /= predictions["fold"].map(temperatures).to_numpy()[:, None]
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return predictions.assign(**dict(zip(PROBABILITIES, (odds / odds.sum(axis=1, keepdims=True)).T, strict=True)))
+
+
+def with_correction(predictions: pd.DataFrame, temperatures: Mapping[int, float], *, seed: int) -> pd.DataFrame:
+    """`calibration_table`, and what it would be at temperatures that were fitted on validation subjects.
+
+    Parameters
+    ----------
+    temperatures
+        One a fold; empty where there are none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With a column ``corrected``, 0 or 1, and for 1 a line more: ``temperature``, the mean over folds.
+    """
+    before = calibration_table(predictions, seed=seed).assign(corrected=0)
+    if not temperatures:
+        return before
+    after = calibration_table(corrected(predictions, temperatures), seed=seed)
+    mean = {"quantity": "temperature", "stage": "all", "value": round(float(np.mean([*temperatures.values()])), 4)}
+    return pd.concat([before, pd.concat([after, pd.DataFrame([mean])]).assign(corrected=1)], ignore_index=True)
+
+
+def abstention_table(predictions: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Accuracy of the epochs that a stager is surest of, by how many of them are kept.
+
+    Source: El-Yaniv & Wiener 2010, Journal of Machine Learning Research 11, 1605-1641.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line a share that is kept, `KEPT`: ``kept``, the least ``confidence`` that is kept, ``epochs``, their
+        ``accuracy`` with ``accuracy_low`` and ``accuracy_high`` (95 %, over subjects), and ``area``: the mean accuracy
+        over all shares, alike in all lines.
+    """
+    confidence, right = _top_label(predictions)
+    subjects = predictions["subject"].to_numpy()
+    order = np.argsort(-confidence, kind="stable")
+    area = float((np.cumsum(right[order]) / np.arange(1, len(order) + 1)).mean())
+    rows = []
+    for kept in KEPT:
+        chosen = order[: max(1, round(kept * len(order)))]
+        low, high = subject_interval(right[chosen].astype(float), subjects[chosen], seed=seed, limits=SHARE)
+        rows.append({
+            "kept": kept, "confidence": float(confidence[chosen[-1]]), "epochs": len(chosen),
+            "accuracy": float(right[chosen].mean()), "accuracy_low": low, "accuracy_high": high, "area": area,
+        })  # fmt: skip
+    return pd.DataFrame(rows).round(4)
 
 
 def _top_label(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

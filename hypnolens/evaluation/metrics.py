@@ -1,10 +1,11 @@
 """Scores of predicted stages, always over the five labels, from a confusion matrix; intervals over subjects."""
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit, stdtrit
+from scipy.special import expit, logit, stdtr, stdtrit
 
 from hypnolens.stages import STAGES
 
@@ -16,6 +17,13 @@ SHARE = (0.0, 1.0)
 
 AGREEMENT = (-1.0, 1.0)
 """Between what kappa lies."""
+
+RATIO = (0.0, math.inf)
+"""Between what a ratio lies."""
+
+COVERED = {3: (0.94, 0.97), 6: (0.93, 0.95), 10: (0.93, 0.95), 20: (0.93, 0.95), 40: (0.92, 0.95)}
+"""By number of subjects, the share of samples of simulated subjects in which the 95 % intervals of accuracy, macro-F1,
+kappa and of differences in them held the truth (``benchmarks/results/intervals.json``)."""
 
 BLOCK = 1_000_000
 """Subjects that are drawn at once, in all samples of a block: some tens of MB, however many subjects there are."""
@@ -146,8 +154,13 @@ def interval(
     The standard error is the standard deviation of the draws, times the square root of n / (n - 1), as draws spread
     like a sample whose variance was divided by n. Percentiles of the draws are too narrow by that, and by a normal
     distribution in place of t (Hesterberg 2015, The American Statistician 69, 371-386). With ``limits`` the interval
-    is symmetric on a logit scale between them, and cannot leave them. The standard error is brought there by the slope
-    of that scale (the delta method), so that a draw at a limit does no harm.
+    is symmetric on a logit scale between them, or on a log scale where there is none above, and cannot leave them. The
+    standard error is brought there by the slope of that scale (the delta method), so that a draw at a limit does no
+    harm.
+
+    Where all subjects are alike, or the estimate lies at a limit, no draw can say how far others may be: a share of 1 -
+    0.025^(1/n) of all people can be otherwise, and by all that the limits allow, without any of n being so (Clopper &
+    Pearson 1934, Biometrika 26, 404-413): 20 hits of 20 subjects give 0.83 to 1.
 
     Parameters
     ----------
@@ -158,26 +171,30 @@ def interval(
     n_subjects
         Number of subjects that were drawn from.
     limits
-        Least and greatest possible value.
+        Least and greatest possible value; the latter may be infinite.
 
     Returns
     -------
     tuple
         Low and high. NaN for fewer than two subjects, of whom there is nothing to draw, or where ``estimate`` is NaN;
-        the estimate itself where it lies at a limit, or no draw differs from another.
+        the estimate itself where no draw differs from another and there are no limits.
     """
-    defined = drawn[~np.isnan(drawn)]
-    if n_subjects < 2 or np.isnan(estimate) or len(defined) == 0:
+    error = _standard_error(drawn, n_subjects)
+    if np.isnan(estimate) or np.isnan(error):
         return (float("nan"), float("nan"))
-    # Of equal values the mean, and with it the deviation, is off by a rounding.
-    spread = float(defined.std()) if np.ptp(defined) > 0 else 0.0
-    reach = float(stdtrit(n_subjects - 1, 0.975)) * spread * (n_subjects / (n_subjects - 1)) ** 0.5
+    reach = float(stdtrit(n_subjects - 1, 0.975)) * error
     if limits is None:
         return (estimate - reach, estimate + reach)
-    least, width = limits[0], limits[1] - limits[0]
+    least, greatest = limits
+    if reach == 0 or not least < estimate < greatest:
+        unseen = 1 - 0.025 ** (1 / n_subjects)
+        above = greatest - estimate
+        return (estimate - unseen * (estimate - least), estimate + unseen * above if above else estimate)
+    if math.isinf(greatest):
+        factor = math.exp(reach / (estimate - least))
+        return (least + (estimate - least) / factor, least + (estimate - least) * factor)
+    width = greatest - least
     place = (estimate - least) / width
-    if reach == 0 or not 0 < place < 1:
-        return (estimate, estimate)
     centre, half = logit(place), reach / width / (place * (1 - place))
     return (float(least + width * expit(centre - half)), float(least + width * expit(centre + half)))
 
@@ -196,15 +213,82 @@ def subject_interval(
     NaN for fewer than two subjects, of whom there is nothing to draw. ``weights`` ``(n,)`` are all 1 by default;
     ``limits`` are those of the values, where they have any, such as `SHARE`.
     """
+    mean, means, n_subjects = _drawn_means(values, subjects, seed=seed, weights=weights, draws=draws)
+    return interval(mean, means, n_subjects, limits=limits)
+
+
+class Difference(NamedTuple):
+    """A mean difference, its 95 % interval, and the two-sided p of its being zero."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_difference(values: np.ndarray, subjects: np.ndarray, *, seed: int, draws: int = 2000) -> Difference:
+    """Mean of differences, whether it is zero, by Student's t over subjects with the bootstrap's standard error.
+
+    Parameters
+    ----------
+    values
+        One thing minus another on the same epochs ``(n,)``; or, where the other is one of several networks that were
+        drawn at random, ``(n_networks, n)``. Then the networks are a sample as well: the interval is that of the
+        difference to one more of them, the variances of subjects and of networks are added, and the degrees of freedom
+        are Satterthwaite's (1946, Biometrics Bulletin 2, 110-114).
+    subjects
+        Whose epochs they are ``(n,)``.
+    seed, draws
+        Of the bootstrap of subjects.
+
+    Returns
+    -------
+    Difference
+        All but the mean NaN for fewer than two subjects.
+    """
+    values = np.atleast_2d(values)
+    n_networks = len(values)
+    mean, means, n_subjects = _drawn_means(values.mean(axis=0), subjects, seed=seed, draws=draws)
+    error, freedom = _standard_error(means, n_subjects), float(n_subjects - 1)
+    if np.isnan(error) or np.isnan(mean):
+        return Difference(mean, *[float("nan")] * 3)
+    if n_networks > 1:
+        of_networks = values.mean(axis=1).var(ddof=1) * (1 + 1 / n_networks)
+        both = error**2 + of_networks
+        parts = error**4 / freedom + of_networks**2 / (n_networks - 1)
+        freedom, error = float(both**2 / parts) if parts > 0 else freedom, float(both**0.5)
+    reach = float(stdtrit(freedom, 0.975)) * error
+    p = 2 * float(stdtr(freedom, -abs(mean) / error)) if error > 0 else float(mean == 0)
+    return Difference(mean, mean - reach, mean + reach, p)
+
+
+def _drawn_means(
+    values: np.ndarray, subjects: np.ndarray, *, seed: int, draws: int, weights: np.ndarray | None = None
+) -> tuple[float, np.ndarray, int]:
+    """Mean of values ``(n,)``, means of bootstrap samples of the subjects ``(draws,)``, and number of subjects."""
     names, of = np.unique(subjects, return_inverse=True)
-    if len(names) < 2:
-        return (float("nan"), float("nan"))
+    if not len(names):
+        return (float("nan"), np.empty(0), 0)
     weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     sums = np.stack([np.bincount(of, weights=values * weights), np.bincount(of, weights=weights)], axis=1)
     total, count = np.concatenate([drawn @ sums for drawn in _weights(len(names), seed=seed, draws=draws)]).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean, means = sums[:, 0].sum() / sums[:, 1].sum(), total / count
-    return interval(float(mean), means, len(names), limits=limits)
+        return (float(sums[:, 0].sum() / sums[:, 1].sum()), total / count, len(names))
+
+
+def _standard_error(drawn: np.ndarray, n_subjects: int) -> float:
+    """Standard error by values of bootstrap samples; NaN of fewer than two subjects, or where no value is defined."""
+    defined = drawn[~np.isnan(drawn)]
+    if n_subjects < 2 or len(defined) == 0:
+        return float("nan")
+    # Of equal values the mean, and with it the deviation, is off by a rounding.
+    return float(defined.std()) * (n_subjects / (n_subjects - 1)) ** 0.5 if np.ptp(defined) > 0 else 0.0
+
+
+def covered(n_subjects: int) -> tuple[float, float]:
+    """Least and greatest share of samples in which intervals of so many subjects held the truth, see `COVERED`."""
+    size = max((size for size in COVERED if size <= n_subjects), default=min(COVERED))
+    return COVERED[size]
 
 
 def without_nan(value: object) -> object:

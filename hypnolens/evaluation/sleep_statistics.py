@@ -11,6 +11,7 @@ from datetime import datetime, time
 import numpy as np
 import pandas as pd
 import yasa
+from scipy.special import stdtrit
 
 from hypnolens.errors import HypnolensError
 from hypnolens.evaluation.metrics import subject_interval
@@ -26,6 +27,7 @@ UNITS = {
     "spt_min": "min",
     "sme_percent": "%",
     "waso_min": "min",
+    "waso_aasm_min": "min",
     "sol_min": "min",
     "rem_latency_min": "min",
     **{f"lat_{stage}_min": "min" for stage in ASLEEP},
@@ -37,7 +39,8 @@ UNITS = {
 - ``tib_min``: time in bed, the whole span; ``unscored_min``: positions of it without an epoch;
 - ``tst_min``: total sleep time; ``se_percent``: sleep efficiency, its part of the time in bed;
 - ``spt_min``: sleep period, from the first epoch of sleep to the last; ``sme_percent``: sleep maintenance efficiency,
-  the part of it asleep; ``waso_min``: wake in it (after sleep onset);
+  the part of it asleep; ``waso_min``: wake in it, which YASA and most software call wake after sleep onset;
+- ``waso_aasm_min``: wake from sleep onset to the end of the span, as the AASM manual defines it;
 - ``sol_min``: sleep onset latency, from the start of the span to the first epoch of sleep;
 - ``rem_latency_min``: from the first epoch of sleep to the first of REM, as the AASM manual defines it;
 - ``lat_N1_min`` to ``lat_R_min``: from the start of the span to the first epoch of a stage;
@@ -46,6 +49,12 @@ UNITS = {
 
 FIXED = ("tib_min", "unscored_min")
 """What the span alone settles, and no stage."""
+
+BY_TRIMMING = {
+    "begin": ("sol_min", *(f"lat_{stage}_min" for stage in ASLEEP)), "end": ("waso_aasm_min",), "both": ("se_percent",),
+}  # fmt: skip
+"""What depends on where the night begins or ends: of a night whose wake was trimmed to so many minutes and whose lights
+are not known, it would tell of the trimming."""
 
 DAY_S, EARLIEST_S = 86_400, 6 * 3_600
 """Seconds of a day, and how long before the start of a recording the lights may have gone off."""
@@ -102,6 +111,8 @@ def sleep_statistics(
         return dict.fromkeys(UNITS, float("nan")) | fixed
     found = yasa.Hypnogram(night, n_stages=5, freq=f"{EPOCH_S}s").sleep_statistics()
     values = {name: float(found[theirs]) for name, theirs in FROM_YASA.items()} | fixed
+    onset = round(values["sol_min"] * minute) if np.isfinite(values["sol_min"]) else None
+    values["waso_aasm_min"] = float("nan") if onset is None else float(np.sum(night[onset:] == "W")) / minute
     values["rem_latency_min"] = values["lat_R_min"] - values["sol_min"]
     for stage in ASLEEP[:-1]:  # YASA knows the latency of REM only
         places = np.flatnonzero(night == stage)
@@ -110,7 +121,7 @@ def sleep_statistics(
 
 
 def statistics_table(
-    predictions: pd.DataFrame, lights: Mapping[str, tuple[float | None, float | None]]
+    predictions: pd.DataFrame, lights: Mapping[str, tuple[float | None, float | None]], *, trimmed: bool = False
 ) -> pd.DataFrame:
     """Sleep statistics of each recording, of the expert's stages and of the predicted ones.
 
@@ -119,7 +130,7 @@ def statistics_table(
     within the span and was not kept stays unscored and is not guessed. That includes wake between lights off
     and the first kept epoch, where epochs were trimmed to so many minutes around sleep: it counts for the time in bed
     and for latencies, but not for the minutes of wake, and no prediction could call it sleep. ``unscored_min`` says how
-    much it is. Where lights on are unknown, time in bed and efficiency depend on how much wake after sleep was kept.
+    much it is. What depends on a beginning or an end that is unknown and was trimmed is left out, see `BY_TRIMMING`.
 
     Parameters
     ----------
@@ -128,6 +139,8 @@ def statistics_table(
     lights
         Lights off and lights on of each recording, seconds from the start of the recording; `None` where one is
         unknown. Of a recording that is not named both are.
+    trimmed
+        Whether wake around sleep was trimmed.
 
     Returns
     -------
@@ -142,14 +155,23 @@ def statistics_table(
     """
     rows = []
     for (recording, subject), night in predictions.groupby(["recording", "subject"], sort=True):
-        span, name = _span(night, *lights.get(str(recording), (None, None)))
+        off, on = lights.get(str(recording), (None, None))
+        span, name = _span(night, off, on)
+        unknown = {"begin": off is None, "end": on is None, "both": off is None or on is None}
+        of_trimming = {name for end, names in BY_TRIMMING.items() if trimmed and unknown[end] for name in names}
         index = night["epoch_index"].to_numpy()
         true, predicted = (
             sleep_statistics(list(night[column]), index, span=span) for column in ("stage_true", "stage_pred")
         )
         same = {"recording": recording, "subject": subject, "span": name, "unscored_min": true["unscored_min"]}
         rows += [
-            {**same, "statistic": statistic, "unit": unit, "true": true[statistic], "predicted": predicted[statistic]}
+            {
+                **same,
+                "statistic": statistic,
+                "unit": unit,
+                "true": float("nan") if statistic in of_trimming else true[statistic],
+                "predicted": float("nan") if statistic in of_trimming else predicted[statistic],
+            }
             for statistic, unit in UNITS.items()
             if statistic != "unscored_min"
         ]
@@ -176,8 +198,10 @@ def agreement_table(statistics: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
           is, such as the REM latency of a night of which no epoch was predicted as REM. They have no difference, and
           limits are too narrow by what they hide;
         - ``bias``: mean of predicted minus true, ``bias_low bias_high`` its 95 % interval over subjects;
-        - ``sd``: standard deviation of the differences (n - 1); ``loa_low loa_high``: limits of agreement, the bias
-          minus and plus 1.96 of it. Each recording counts once, also several of one subject.
+        - ``sd``: standard deviation of the difference of one more night of one more subject, nights of a subject
+          taken together (Bland & Altman 2007, Journal of Biopharmaceutical Statistics 17, 571-582): the root of the
+          variances between and within subjects; ``loa_low loa_high``: limits of agreement, the bias minus and plus
+          1.96 of it, each with its own 95 % interval ``_low`` and ``_high``.
 
         What is undefined is NaN: the bias of no recording, the rest of one.
     """
@@ -191,14 +215,47 @@ def agreement_table(statistics: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         difference = (both["predicted"] - both["true"]).to_numpy(dtype=np.float64)
         n = len(difference)
         bias = float(difference.mean()) if n else float("nan")
-        sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
         low, high = subject_interval(difference, both["subject"].to_numpy(), seed=seed)
+        sd, reach = _deviation(difference, both["subject"].to_numpy(), of_bias=(high - low) / 2)
+        limits = {"loa_low": bias - 1.96 * sd, "loa_high": bias + 1.96 * sd}
         rows.append({
             "statistic": statistic, "unit": unit, "n": n, "only_true": int((has_true & ~has_predicted).sum()),
             "only_predicted": int((has_predicted & ~has_true).sum()), "bias": bias, "bias_low": low, "bias_high": high,
-            "sd": sd, "loa_low": bias - 1.96 * sd, "loa_high": bias + 1.96 * sd,
+            "sd": sd,
+            **{f"{name}{end}": value + sign * reach
+               for name, value in limits.items() for end, sign in (("", 0), ("_low", -1), ("_high", 1)) },
         })  # fmt: skip
     return pd.DataFrame(rows).round(4)
+
+
+def _deviation(differences: np.ndarray, subjects: np.ndarray, *, of_bias: float) -> tuple[float, float]:
+    """Standard deviation of one difference of one more subject, and how far its limits of agreement reach (95 %).
+
+    Variances between and within subjects are those of a one-way analysis of variance with random subjects. The error of
+    a limit is that of the bias, whose half interval is ``of_bias``, and of 1.96 standard deviations, whose degrees of
+    freedom are Satterthwaite's.
+    """
+    names, of, nights = np.unique(subjects, return_inverse=True, return_counts=True)
+    n, n_subjects = len(differences), len(names)
+    if n < 2:
+        return float("nan"), float("nan")
+    if n_subjects < 2:  # nothing is known of other subjects
+        return float(differences.std(ddof=1)), float("nan")
+    means = np.bincount(of, weights=differences) / nights
+    between = float((nights * (means - differences.mean()) ** 2).sum()) / (n_subjects - 1)
+    more = n > n_subjects
+    within = float(((differences - means[of]) ** 2).sum()) / (n - n_subjects) if more else 0.0
+    per_subject = (n - float((nights**2).sum()) / n) / (n_subjects - 1)
+    of_between, of_within = between / per_subject, within * (1 - 1 / per_subject)
+    if between < within:  # no more than chance makes of one kind of night
+        of_between, of_within = 0.0, within
+    variance = of_between + of_within
+    parts = of_between**2 / (n_subjects - 1) + (of_within**2 / (n - n_subjects) if more else 0.0)
+    if not parts > 0:
+        return 0.0, of_bias
+    t = float(stdtrit(n_subjects - 1, 0.975))
+    error = 1.96 * (variance / (2 * variance**2 / parts)) ** 0.5
+    return float(variance**0.5), float(((of_bias / t) ** 2 + error**2) ** 0.5 * t)
 
 
 def seconds_after(start: str, clock: str) -> float:

@@ -1,7 +1,8 @@
 """Tables that a person reads, made from ``metrics.json``."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,16 @@ import pandas as pd
 from hypnolens.stages import STAGES
 
 OVERALL = ("accuracy", "macro_f1", "kappa")
+
+TITLES = {
+    "f1_ci95": "F1, 95 % interval", "macro_f1": "macro-F1", "f1": "F1", "p_holm": "p (Holm)", "auroc": "AUROC",
+    "loa": "limit of agreement,", "memory_mb": "memory (MB)", "wall_s": "wall time (s)", "cpu_s": "CPU time (s)",
+    "ci95": "95 % interval", "ece": "ECE", "nll": "negative log-likelihood", "brier": "Brier score",
+}  # fmt: skip
+"""Parts of names of columns, and what they are in words; else an underscore is a space."""
+
+DIGITS = ((20.0, 0), (2.0, 1), (0.02, 2))
+"""Widths of an interval from which on so many decimals say all that is known; of a narrower one three do."""
 
 
 def score_table(metrics: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -60,6 +71,11 @@ def number_text(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
+def percent(share: float) -> str:
+    """A share as whole per cent; a dash for what is not defined."""
+    return "-" if math.isnan(share) else f"{100 * share:.0f} %"
+
+
 def interval_text(low: float | None, high: float | None) -> str:
     """Bounds of an interval; a dash where there is none."""
     return "-" if number_text(low) == "-" else f"{number_text(low)} to {number_text(high)}"
@@ -68,3 +84,55 @@ def interval_text(low: float | None, high: float | None) -> str:
 def with_interval(row: Mapping[Any, Any], name: str) -> str:
     """A value of a row with ``name_low`` and ``name_high``: ``0.738 (0.650 to 0.790)``."""
     return f"{number_text(row[name])} ({interval_text(row[f'{name}_low'], row[f'{name}_high'])})"
+
+
+def readable(table: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table as a person reads it: names in words, each value with its interval in brackets.
+
+    Parameters
+    ----------
+    table
+        Columns ``NAME_low`` and ``NAME_high`` are the interval of ``NAME``.
+    columns
+        Which of them, without those of intervals; all by default.
+    """
+    names = [str(name) for name in table]
+    values = [name for name in names if not (name.endswith(("_low", "_high")) and name.rsplit("_", 1)[0] in names)]
+    rows = table.to_dict("records")
+    return pd.DataFrame({
+        title(name): [_in_words(row, name) for row in rows] for name in (values if columns is None else columns)
+    })  # fmt: skip
+
+
+def title(name: str) -> str:
+    """Name of a column, or of a quantity, in words."""
+    for part, words in TITLES.items():
+        name = re.sub(rf"(?<![a-z0-9]){part}(?![a-z0-9])", words, name)
+    return name.replace("_", " ")
+
+
+def _in_words(row: Mapping[Any, Any], name: str) -> str:
+    value, low, high = (row.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if name == "p" or name.startswith("p_") or name.endswith(("_p", "_p_holm")):
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if low is None or high is None or math.isnan(low):
+        return f"{value:,}" if isinstance(value, int) else _short(value)
+    return readable_value(value, low, high)
+
+
+def _short(value: float) -> str:
+    """A number of which nothing is known but itself: three digits or so."""
+    text = f"{value:,.{3 if abs(value) < 1 else 2 if abs(value) < 10 else 1}f}"
+    return text.rstrip("0").rstrip(".") if abs(value) >= 1 else text
+
+
+def readable_value(value: float | None, low: float | None, high: float | None) -> str:
+    """A value with its interval in brackets, decimals as far as that allows; a dash for what does not exist."""
+    if value is None or low is None or high is None:
+        return number_text(value)
+    digits = next((n for width, n in DIGITS if high - low >= width), 3)
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

@@ -15,9 +15,9 @@ from scipy.signal import butter, hilbert, sosfiltfilt
 from scipy.stats import rankdata
 
 from hypnolens.bands import BANDS_HZ
-from hypnolens.evaluation.metrics import SHARE, subject_interval
+from hypnolens.evaluation.metrics import RATIO, SHARE, paired_difference, subject_interval
 from hypnolens.explanations.events import KIND_BANDS_HZ, KIND_STAGES, mask
-from hypnolens.explanations.maps import RecordingMaps, binned
+from hypnolens.explanations.maps import LAYER_IG, RecordingMaps, binned
 from hypnolens.recordings.epochs import Epochs
 from hypnolens.stages import CODE, EPOCH_S, STAGES
 
@@ -33,6 +33,14 @@ SMOOTH_S = 0.5
 MEASURES = ("share", "cover", "ratio", "hit", "base", "auroc", "average_precision")
 
 N_BINS = round(EPOCH_S / BIN_S)
+
+SHUFFLED, UNTRAINED, LABELS = "shuffled ", "untrained", "labels "
+"""How the names of controls begin: maps of other epochs, of networks as they are drawn, of those of shuffled labels."""
+
+CONTRAST_COLUMNS = (
+    "events", "stage", "kind", "map", "sign", "control", "epochs", "subjects", "auroc", "difference", "low", "high",
+    "p",
+)  # fmt: skip
 
 
 class Key(NamedTuple):
@@ -65,37 +73,46 @@ def envelope(signal: np.ndarray, rate: float, band: tuple[float, float] | None =
     return uniform_filter1d(amplitude, max(1, round(SMOOTH_S * rate)), axis=1)
 
 
-def controls(maps: np.ndarray, signal: np.ndarray, rate: float, kind: str, *, seed: int) -> dict[str, np.ndarray]:
-    """What a map is to be compared with, on the same epochs: float64 ``(n, n_bins)`` each.
+def controls(signal: np.ndarray, n_bins: int, rate: float, kind: str, *, seed: int) -> dict[str, np.ndarray]:
+    """Maps that know nothing of the network, of the same epochs: float64 ``(n, n_bins)`` each.
 
-    ``random`` is noise as smooth as an envelope; ``shuffled`` the map of another of the epochs, which keeps whatever a
-    method always prefers (NaN where there is no other); ``amplitude`` and ``band amplitude`` are envelopes.
+    ``random`` is noise as smooth as an envelope; ``amplitude`` and ``band amplitude`` are envelopes.
+
+    Parameters
+    ----------
+    signal
+        µV ``(n, n_samples)``.
+    n_bins
+        Bins of an epoch.
+    rate, kind
+        Sampling rate in Hz, and the kind of event whose band is meant.
+    seed
+        Of what is drawn.
+    """
+    noise = np.abs(np.random.default_rng(seed).standard_normal((len(signal), n_bins)))
+    return {
+        "random": uniform_filter1d(noise, round(SMOOTH_S / BIN_S), axis=1),
+        "amplitude": binned(envelope(signal, rate), n_bins),
+        "band amplitude": binned(envelope(signal, rate, KIND_BANDS_HZ[kind]), n_bins),
+    }
+
+
+def shuffled(maps: np.ndarray, *, seed: int) -> np.ndarray:
+    """For each epoch the map of another one, which keeps whatever a method always prefers; NaN where there is no other.
 
     Parameters
     ----------
     maps
         ``(n, n_bins)``, of one stage.
-    signal
-        µV ``(n, n_samples)``.
-    rate, kind
-        Sampling rate in Hz, and the kind of event whose band is meant.
     seed
-        Of the two that are drawn.
+        Of the order.
     """
-    n, n_bins = maps.shape
-    rng = np.random.default_rng(seed)
-    noise = uniform_filter1d(np.abs(rng.standard_normal((n, n_bins))), round(SMOOTH_S / BIN_S), axis=1)
     # Turning a shuffled order by one leaves no epoch its own map; where there is one epoch only there is no other.
-    order = rng.permutation(n)
-    shuffled = np.full(maps.shape, np.nan)
-    if n > 1:
-        shuffled[order] = maps[np.roll(order, 1)]
-    return {
-        "random": noise,
-        "shuffled": shuffled,
-        "amplitude": binned(envelope(signal, rate), n_bins),
-        "band amplitude": binned(envelope(signal, rate, KIND_BANDS_HZ[kind]), n_bins),
-    }
+    order = np.random.default_rng(seed).permutation(len(maps))
+    given = np.full(maps.shape, np.nan)
+    if len(maps) > 1:
+        given[order] = maps[np.roll(order, 1)]
+    return given
 
 
 def measures(maps: np.ndarray, inside: np.ndarray, near: np.ndarray) -> dict[str, np.ndarray]:
@@ -139,16 +156,20 @@ def means_over_epochs(values: Mapping[str, np.ndarray], subjects: np.ndarray, *,
     known = ~np.isnan(values["ratio"])
     row: dict[str, float] = {"epochs": int(known.sum()), "subjects": len(np.unique(subjects[known]))}
     for name, of_epochs in values.items():
-        limits = None if name == "ratio" else SHARE
+        limits = RATIO if name == "ratio" else SHARE
         low, high = subject_interval(of_epochs[known], subjects[known], seed=seed, limits=limits)
         mean = float(of_epochs[known].mean()) if known.any() else float("nan")
         row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     return row
 
 
+Aligned = Mapping[Key, Mapping[str, np.ndarray]]
+"""Measures by what they are of, each ``(n,)``; the maps of a kind and stage have the same epochs, in the same order."""
+
+
 def align_recording(
-    epochs: Epochs, maps: RecordingMaps, events: pd.DataFrame, *, reference: str, seed: int = 0
-) -> dict[Key, dict[str, np.ndarray]]:
+    epochs: Epochs, maps: RecordingMaps, others: RecordingMaps, events: pd.DataFrame, *, seed: int = 0
+) -> Aligned:
     """Measures of every method and control on the sampled epochs of a recording that have an event of a kind.
 
     This covers every stage. Where an event is not typical of the stage, a map that still lies on it follows the event
@@ -158,10 +179,11 @@ def align_recording(
     ----------
     epochs, maps
         The recording in µV, and its maps.
+    others
+        The default method's maps of the same sample by networks that know less, see
+        `hypnolens.explanations.sanity.control_maps`.
     events
         ``onset_s duration_s kind source``; each source (detected, true, an expert) is compared by itself.
-    reference
-        Method whose maps are shuffled for the control.
     seed
         Of the controls that are drawn.
     """
@@ -180,35 +202,92 @@ def align_recording(
                     continue
                 signal = epochs.signal[rows] * epochs.scale_uv
                 ours = {method: maps.of(method, rows).astype(np.float64) for method in maps.maps}
-                theirs = controls(ours[reference], signal, epochs.rate, kind, seed=seed)
-                for name, given in {**ours, **theirs}.items():
-                    found[Key(str(source), stage, kind, name)] = measures(given, inside[rows], near[rows])
+                given = {
+                    **ours,
+                    **{SHUFFLED + method: shuffled(own, seed=seed) for method, own in ours.items()},
+                    **{name: others.of(name, rows).astype(np.float64) for name in others.maps},
+                    **controls(signal, N_BINS, epochs.rate, kind, seed=seed),
+                }
+                for name, of_map in given.items():
+                    found[Key(str(source), stage, kind, name)] = measures(of_map, inside[rows], near[rows])
     return found
 
 
-def alignment_table(recordings: Iterable[tuple[str, Mapping[Key, Mapping[str, np.ndarray]]]]) -> pd.DataFrame:
-    """Pool recordings: a row for each source of events, stage, kind and map or control.
-
-    ``sign`` says whether the kind is a sign of the stage (`KIND_STAGES`).
-
-    Parameters
-    ----------
-    recordings
-        Subject, and what `align_recording` gave.
-    """
-    pooled: dict[Key, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
+def pooled(recordings: Iterable[tuple[str, Aligned]]) -> dict[Key, dict[str, np.ndarray]]:
+    """Measures of all recordings, given by subject, and beside them ``subject``: ``(n,)`` each."""
+    parts: dict[Key, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     for subject, found in recordings:
         for key, values in found.items():
             for name, of_epochs in values.items():
-                pooled[key][name].append(of_epochs)
-            pooled[key]["subject"].append(np.full(len(of_epochs), subject))
+                parts[key][name].append(of_epochs)
+            parts[key]["subject"].append(np.full(len(of_epochs), subject))
+    return {key: {name: np.concatenate(part) for name, part in of_key.items()} for key, of_key in sorted(parts.items())}
+
+
+def alignment_table(found: Aligned) -> pd.DataFrame:
+    """A row for each source of events, stage, kind and map or control, from what `pooled` gives.
+
+    ``sign`` says whether the kind is a sign of the stage (`KIND_STAGES`). Untrained networks have one row, of the mean
+    over them.
+    """
     rows = []
-    for key, parts in sorted(pooled.items()):
-        values = {name: np.concatenate(part) for name, part in parts.items()}
-        subjects = values.pop("subject")
+    for key, values in _untrained_as_one(found).items():
+        of_measures = {name: values[name] for name in MEASURES}
         sign = key.stage in KIND_STAGES[key.kind]
-        rows.append({**key._asdict(), "sign": sign, **means_over_epochs(values, subjects)})
+        rows.append({**key._asdict(), "sign": sign, **means_over_epochs(of_measures, values["subject"])})
     return pd.DataFrame(rows, columns=[*Key._fields, "sign", "epochs", "subjects", *_interval_columns()]).round(4)
+
+
+def contrast_table(found: Aligned) -> pd.DataFrame:
+    """How much better maps are than their controls, on the same epochs, from what `pooled` gives.
+
+    Each method is compared with its own maps of other epochs, and the default one also with networks that know less and
+    with plain amplitude. What is compared is the area under the ROC curve, for which all maps have a value, and which
+    does not hang on one place as a hit does.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a comparison: ``events stage kind sign map control``, number of ``epochs`` and ``subjects``, the ``auroc``
+        of the map, its ``difference`` from the control with ``low`` and ``high`` (95 %), and the two-sided ``p`` of no
+        difference (`hypnolens.evaluation.metrics.paired_difference`).
+    """
+    rows = []
+    for key, values in found.items():
+        own, subjects = values["auroc"], values["subject"]
+        theirs = {other.map: of_other["auroc"] for other, of_other in found.items() if other[:3] == key[:3]}
+        if SHUFFLED + key.map not in theirs:
+            continue  # a control itself
+        compared = {name: [of_map] for name, of_map in theirs.items() if name == SHUFFLED + key.map}
+        if key.map == LAYER_IG:
+            compared |= {name: [theirs[name]] for name in ("amplitude", "band amplitude")}
+            compared |= {name: [of_map] for name, of_map in theirs.items() if name.startswith(LABELS)}
+            if drawn := [of_map for name, of_map in theirs.items() if name.startswith(UNTRAINED)]:
+                compared[UNTRAINED] = drawn
+        for name, given in compared.items():
+            differences = own - np.stack(given)
+            known = ~np.isnan(differences).any(axis=0)
+            result = paired_difference(differences[:, known], subjects[known], seed=0)
+            rows.append({
+                **key._asdict(), "sign": key.stage in KIND_STAGES[key.kind], "control": name,
+                "epochs": int(known.sum()), "subjects": len(np.unique(subjects[known])),
+                "auroc": own[known].mean() if known.any() else np.nan, **result._asdict(),
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
+
+
+def _untrained_as_one(found: Aligned) -> Aligned:
+    """Measures in which the untrained networks are one map, with the mean over them."""
+    drawn: dict[Key, list[Mapping[str, np.ndarray]]] = defaultdict(list)
+    for key, values in found.items():
+        drawn[key._replace(map=UNTRAINED if key.map.startswith(UNTRAINED) else key.map)].append(values)
+    return {
+        key: {
+            name: first if name == "subject" else np.mean([values[name] for values in given], axis=0)
+            for name, first in given[0].items()
+        }
+        for key, given in sorted(drawn.items())
+    }
 
 
 def _interval_columns() -> list[str]:

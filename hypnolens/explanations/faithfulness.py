@@ -13,7 +13,7 @@ from scipy.signal import butter, sosfiltfilt
 from hypnolens.explanations.alignment import envelope
 from hypnolens.explanations.attributions import Decisions, attribute, log_odds
 from hypnolens.explanations.events import KIND_BANDS_HZ, mask
-from hypnolens.explanations.maps import RecordingMaps, binned
+from hypnolens.explanations.maps import ABSENT, RecordingMaps, binned
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.network.inference import CHUNK
 from hypnolens.network.model import fused
@@ -34,8 +34,8 @@ REMOVED = {"spindle": ("N2",), "k-complex": ("N2",), "slow-wave": ("N3",), "alph
 CURVE_COLUMNS = ("recording", "subject", "stage", "order", "epochs", "step", "deletion", "insertion")
 
 REMOVAL_COLUMNS = (
-    "recording", "subject", "epoch_index", "source", "stage", "kind", "at_event", "elsewhere", "share_before",
-    "share_after", "cover",
+    "recording", "subject", "epoch_index", "source", "stage", "kind", "at_event", "matched_at_event",
+    "matched_elsewhere", "matched", "share_before", "share_after", "cover",
 )  # fmt: skip
 
 
@@ -92,32 +92,36 @@ def curves(
     return along(fill, signal), along(signal, fill)
 
 
-def without_band(signal: np.ndarray, inside: np.ndarray, rate: float, band: tuple[float, float]) -> np.ndarray:
-    """Signals ``(n, n_samples)`` without what they have of a band (Hz) where ``inside`` ``(n, n_samples)`` is true."""
+def in_band(signal: np.ndarray, inside: np.ndarray, rate: float, band: tuple[float, float]) -> np.ndarray:
+    """What signals have of a band (Hz) where ``inside`` is true, fading at its ends, ``(n, n_samples)`` each."""
     sos = butter(2, (band[0], min(band[1], 0.45 * rate)), "bandpass", fs=rate, output="sos")
     kernel = np.hanning(max(3, round(TAPER_S * rate)) + 2)
     weight = convolve1d(inside.astype(float), kernel / kernel.sum(), axis=1, mode="nearest")
-    return (signal - weight * sosfiltfilt(sos, signal, axis=1)).astype(signal.dtype)
+    return weight * sosfiltfilt(sos, signal, axis=1)
 
 
-def elsewhere(inside: np.ndarray, avoid: np.ndarray, *, seed: int) -> np.ndarray:
-    """The same stretches at another place of the epoch: of some turns that are drawn, the one that touches least.
+def matched(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two parts of each signal made smaller to one energy, the lesser of both.
+
+    At an event its band has many times the energy that as much time has elsewhere, so that taking both away
+    compares much with little. All of the band elsewhere in the epoch is about as much.
 
     Parameters
     ----------
-    inside, avoid
-        Samples of the event, and those to touch as little as may be; bool ``(n, n_samples)``.
-    seed
-        Of the draw.
+    here, there
+        ``(n, n_samples)`` each.
+
+    Returns
+    -------
+    here, there
+        The same with equal energy in each row.
+    share
+        Of the energy of ``here`` that is left ``(n,)``; 0 where one of them is nothing.
     """
-    rng = np.random.default_rng(seed)
-    n, n_samples = inside.shape
-    turned = np.empty_like(inside)
-    for row in range(n):
-        turns = rng.integers(n_samples // 20, n_samples - n_samples // 20, 20)
-        touched = [int((np.roll(inside[row], turn) & avoid[row]).sum()) for turn in turns]
-        turned[row] = np.roll(inside[row], turns[int(np.argmin(touched))])
-    return turned
+    energies = [(part**2).sum(axis=1) for part in (here, there)]
+    least = np.minimum(*energies)
+    share, other = (np.divide(least, e, out=np.zeros_like(least), where=e > 0) for e in energies)
+    return here * np.sqrt(share)[:, None], there * np.sqrt(other)[:, None], share
 
 
 def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) -> pd.DataFrame:
@@ -127,7 +131,8 @@ def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) 
     -------
     pandas.DataFrame
         Means over epochs: ``recording subject stage order epochs step deletion insertion``; ``step`` is the share
-        of the epoch that was taken away or put in.
+        of the epoch that was taken away or put in. The order `ABSENT` is the floor at all steps: the probability when
+        the epoch has the mean features of the recording in place of its own.
     """
     epochs, rows = decisions.epochs, maps.sample
     if not len(rows):
@@ -136,9 +141,10 @@ def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) 
     orders = {method: maps.of(method, rows) for method in maps.maps}
     orders["amplitude"] = envelope(signal, epochs.rate)
     orders["random"] = np.random.default_rng(seed).random((len(rows), SEGMENTS))
+    followed = {name: curves(decisions, signal, rows, stages, order, seed=seed) for name, order in orders.items()}
+    floor = np.repeat(_without_own(decisions, rows)[np.arange(len(rows)), stages, None], STEPS + 1, axis=1)
     frames = []
-    for name, order in orders.items():
-        deletion, insertion = curves(decisions, signal, rows, stages, order, seed=seed)
+    for name, (deletion, insertion) in {**followed, ABSENT: (floor, floor)}.items():
         for code in np.unique(stages):
             own = stages == code
             frames.append(pd.DataFrame({
@@ -149,8 +155,8 @@ def measure_curves(decisions: Decisions, maps: RecordingMaps, *, seed: int = 0) 
     return pd.concat(frames, ignore_index=True)
 
 
-def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Take the band of an event away where the event is, and elsewhere: do decision and map follow?
+def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFrame) -> pd.DataFrame:
+    """Take an event's band away where the event is, and as much energy of it elsewhere: do decision and map follow?
 
     Parameters
     ----------
@@ -158,15 +164,14 @@ def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFr
         Network and recording, and its maps; the sampled epochs are changed.
     events
         ``onset_s duration_s kind source``.
-    seed
-        Of the other place.
 
     Returns
     -------
     pandas.DataFrame
-        A row an epoch: ``recording subject epoch_index source stage kind``, the log-odds lost by removal at the events
-        (``at_event``) and at as much time elsewhere (``elsewhere``), and the share of the map at the events
-        before and after.
+        A row an epoch: ``recording subject epoch_index source stage kind``; the log-odds lost by removal at the events
+        (``at_event``), and by removal of one energy at the events and from all other places of the epoch
+        (``matched_at_event``, ``matched_elsewhere``; see `matched`, whose share is ``matched``); the share of the map
+        at the events before and after their removal, and that of time (``cover``).
     """
     epochs, frames = decisions.epochs, []
     for source, of_source in events.groupby("source", sort=True):
@@ -179,17 +184,32 @@ def measure_removal(decisions: Decisions, maps: RecordingMaps, events: pd.DataFr
                     continue
                 here, codes = inside[rows], np.full(len(rows), CODE[stage])
                 signal = epochs.signal[rows] * np.float32(epochs.scale_uv)
-                there = elsewhere(here, here, seed=seed)
-                less, other = (without_band(signal, where, epochs.rate, KIND_BANDS_HZ[kind]) for where in (here, there))
-                whole, at_event, at_other = (_odds(decisions, x, rows, codes) for x in (signal, less, other))
-                before, after = (_share(attribute(decisions, rows, codes, signal=x), here) for x in (signal, less))
+                at, rest = (in_band(signal, where, epochs.rate, KIND_BANDS_HZ[kind]) for where in (here, ~here))
+                at_matched, rest_matched, share = matched(at, rest)
+                whole = _odds(decisions, signal, rows, codes)
+                lost, at_lost, rest_lost = (
+                    whole - _odds(decisions, signal - part.astype(signal.dtype), rows, codes)
+                    for part in (at, at_matched, rest_matched)
+                )
+                before, after = (
+                    _share(attribute(decisions, rows, codes, signal=x), here)
+                    for x in (signal, signal - at.astype(signal.dtype))
+                )
                 frames.append(pd.DataFrame({
                     "recording": epochs.recording, "subject": epochs.subject,
                     "epoch_index": epochs.epoch_index[rows], "source": source, "stage": stage, "kind": kind,
-                    "at_event": whole - at_event, "elsewhere": whole - at_other,
+                    "at_event": lost, "matched_at_event": at_lost, "matched_elsewhere": rest_lost, "matched": share,
                     "share_before": before, "share_after": after, "cover": here.mean(axis=1),
                 }))  # fmt: skip
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(REMOVAL_COLUMNS))
+
+
+def _without_own(decisions: Decisions, rows: np.ndarray) -> np.ndarray:
+    """Probabilities ``(n, 5)`` of staged epochs that have the mean features of the recording."""
+    blank = decisions.features.mean(dim=0).expand(len(rows), -1)
+    with torch.no_grad():
+        logits = decisions.logits(blank, torch.as_tensor(rows, device=decisions.features.device))
+    return logits.softmax(dim=1).cpu().numpy()
 
 
 def _odds(decisions: Decisions, signal: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:

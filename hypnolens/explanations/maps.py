@@ -16,6 +16,9 @@ LAYER_IG = "layer-integrated-gradients"
 GRAD_CAM = "grad-cam"
 """The paper's method."""
 
+ABSENT = "absent"
+"""Among the orders in which an epoch is taken away: it is not there at all, and its neighbours alone decide."""
+
 
 @dataclass(frozen=True)
 class RecordingMaps:

@@ -13,6 +13,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
+from hypnolens.explanations.alignment import LABELS, N_BINS, UNTRAINED
 from hypnolens.explanations.attributions import FAST_METHODS, Decisions, attribute
 from hypnolens.explanations.maps import RecordingMaps, binned
 from hypnolens.network.inference import CHUNK
@@ -21,6 +22,9 @@ from hypnolens.network.model import Architecture, BasicBlock, SEResNetBiLSTM, to
 SHIFTS_S = (0.04, 0.08, 0.16, 0.32)
 """Shifts in time under which a map should move along, in seconds. At 100 Hz the last is the network's own step, under
 which it does; strided convolutions without a low-pass filter need not give the same for shorter ones (Zhang 2019)."""
+
+DRAWN = 5
+"""Untrained networks that a map is compared with: with fewer, what one of them happens to prefer could not be told."""
 
 COLUMNS = ("recording", "subject", "check", "level", "method", "similarity", "epochs")
 
@@ -57,6 +61,46 @@ def drawn_anew(architecture: Architecture) -> SEResNetBiLSTM:
         if isinstance(module, BasicBlock):
             nn.init.ones_(module.norm2.weight)
     return model
+
+
+def untrained(decisions: Decisions, *, across_gaps: bool, seed: int) -> Decisions:
+    """The recording seen by a network as it is drawn, with running statistics of batch norm from the recording."""
+    torch.manual_seed(seed)
+    model = drawn_anew(decisions.model.architecture).to(decisions.features.device)
+    _adapt(model, decisions)
+    return Decisions(model, decisions.epochs, across_gaps=across_gaps)
+
+
+def control_maps(
+    decisions: Decisions, maps: RecordingMaps, twins: Mapping[str, SEResNetBiLSTM], *, across_gaps: bool
+) -> RecordingMaps:
+    """Maps of the sampled epochs, by the default method, of networks that know less: what a trained one is to be above.
+
+    Parameters
+    ----------
+    decisions, maps
+        Network and recording, and its maps.
+    twins
+        Networks trained on shuffled labels, by the name of their experiment.
+    across_gaps
+        As the networks were trained.
+
+    Returns
+    -------
+    RecordingMaps
+        In the place of methods ``untrained 1`` and so on, networks that are drawn alike for all recordings, and
+        ``labels NAME``.
+    """
+    rows, stages = maps.sample, decisions.epochs.stage[maps.sample].astype(np.int64)
+    networks = {f"{UNTRAINED} {n}": untrained(decisions, across_gaps=across_gaps, seed=n) for n in range(1, DRAWN + 1)}
+    networks |= {
+        LABELS + name: Decisions(twin, decisions.epochs, across_gaps=across_gaps) for name, twin in twins.items()
+    }
+    found = {
+        name: binned(attribute(other, rows, stages), N_BINS).astype(np.float32) for name, other in networks.items()
+    }
+    nothing = np.empty((0, maps.context.shape[1]), dtype=np.float32)
+    return RecordingMaps(maps.recording, maps.subject, nothing, rows, dict.fromkeys(found, rows), found)
 
 
 def blocks(model: SEResNetBiLSTM) -> dict[str, list[nn.Module]]:

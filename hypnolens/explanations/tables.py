@@ -7,14 +7,18 @@ import pandas as pd
 
 from hypnolens.bands import BANDS_HZ
 from hypnolens.errors import HypnolensError
-from hypnolens.evaluation.metrics import SHARE, subject_interval
+from hypnolens.evaluation.metrics import RATIO, SHARE, paired_difference, subject_interval
 from hypnolens.evaluation.predictions import codes
-from hypnolens.explanations.maps import RecordingMaps, neighbours_part
+from hypnolens.explanations.maps import ABSENT, RecordingMaps, neighbours_part
 from hypnolens.stages import CODE, STAGES
 
 
 def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     """Areas under deletion and insertion curves by stage and for all stages, a row each order.
+
+    ``deletion_gain`` is the area of the random order minus that of the order, and ``insertion_gain`` the other way
+    round, so that both are above 0 where the order is a better one: means over the same epochs, with 95 % intervals
+    over subjects.
 
     Parameters
     ----------
@@ -29,21 +33,48 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     if curves.empty:
         what = "no test epoch was staged as the expert did, so that there is nothing to explain"
         raise HypnolensError(f"{what}; train longer, or on more recordings")
-    keys = ["recording", "subject", "stage", "order", "epochs"]
-    areas = [
-        {
-            **dict(zip(keys, key, strict=True)),
-            **{n: np.trapezoid(part[n], part["step"]) for n in ("deletion", "insertion")},
-        }
+    keys, areas = ["recording", "subject", "stage", "order", "epochs"], ["deletion", "insertion"]
+    table = pd.DataFrame([
+        {**dict(zip(keys, key, strict=True)), **{name: np.trapezoid(part[name], part["step"]) for name in areas}}
         for key, part in curves.groupby(keys, sort=False)
-    ]
-    table = pd.DataFrame(areas, columns=[*keys, "deletion", "insertion"])
-    everything = pd.concat([table, table.assign(stage="all")])
-    rows = [
-        {"stage": stage, "order": order, **_means(part, ("deletion", "insertion"), limits=SHARE)}
-        for (stage, order), part in everything.groupby(["stage", "order"], sort=False)
-    ]
+    ])  # fmt: skip
+    chance = table[table["order"] == "random"].set_index(["recording", "stage"])[areas].add_suffix("_chance")
+    table = table.join(chance, on=["recording", "stage"])
+    table["deletion_gain"] = table["deletion_chance"] - table["deletion"]
+    table["insertion_gain"] = table["insertion"] - table["insertion_chance"]
+    rows = []
+    for (stage, order), part in pd.concat([table, table.assign(stage="all")]).groupby(["stage", "order"], sort=False):
+        gains = _means(part, [f"{name}_gain" for name in areas])
+        rows.append({"stage": stage, "order": order, **_means(part, areas, limits=SHARE), **gains})
     return _by_stage(pd.DataFrame(rows)).round(4)
+
+
+def spectrum_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """What is left of a stage's probability when the epoch is noise of its own spectrum, above what neighbours give.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row: ``epochs subjects``; the probability of the stage of the ``whole`` epoch, of ``noise`` of its spectrum
+        in its place, and where it is absent (``neighbours``); ``own``, the whole minus absent; ``half``, noise minus
+        the middle of the others, which is above 0 where more than half of its own is kept. Each with its 95 % interval
+        over subjects. ``kept`` is that share, noise minus absent of own; below 0 where noise speaks against the stage.
+    """
+    ends = curves[curves["order"].isin(["random", ABSENT])]
+    keys = ["recording", "subject", "stage", "epochs"]
+    places = {"whole": ("random", ends["step"].min()), "noise": ("random", ends["step"].max()),
+              "neighbours": (ABSENT, ends["step"].max())}  # fmt: skip
+    series = {
+        name: ends[(ends["order"] == order) & (ends["step"] == step)].set_index(keys)["deletion"]
+        for name, (order, step) in places.items()
+    }
+    table = pd.DataFrame(series).reset_index()
+    table["own"] = table["whole"] - table["neighbours"]
+    table["half"] = table["noise"] - (table["whole"] + table["neighbours"]) / 2
+    row = {**_means(table, ("whole", "noise", "neighbours"), limits=SHARE), **_means(table, ("own", "half"))}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        row["kept"] = float(np.float64(row["half"]) / row["own"] + 0.5)
+    return pd.DataFrame([row]).round(4)
 
 
 def curve_table(curves: pd.DataFrame) -> pd.DataFrame:
@@ -56,14 +87,25 @@ def curve_table(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def removal_table(removal: pd.DataFrame) -> pd.DataFrame:
-    """What removing events costs the stage, beside removing as much elsewhere, and whether the map follows."""
-    columns = ("at_event", "elsewhere", "share_before", "share_after", "cover")
-    rows = [
-        {**dict(zip(("source", "stage", "kind"), key, strict=True)), **_means(part.assign(epochs=1), columns)}
-        for key, part in removal.groupby(["source", "stage", "kind"], sort=True)
-    ]
-    names = [f"{name}{end}" for name in columns for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=["source", "stage", "kind", "epochs", "subjects", *names]).round(4)
+    """What removing events costs the stage, beside removing the same energy elsewhere, and whether the map follows.
+
+    ``difference``: the log-odds lost at the events minus those lost elsewhere, energies being equal, with its interval
+    and two-sided ``p`` over subjects (`hypnolens.evaluation.metrics.paired_difference`).
+    """
+    losses = ("at_event", "matched_at_event", "matched_elsewhere")
+    shares = ("matched", "share_before", "share_after", "cover")
+    rows = []
+    for key, part in removal.assign(epochs=1).groupby(["source", "stage", "kind"], sort=True):
+        differences = (part["matched_at_event"] - part["matched_elsewhere"]).to_numpy()
+        found = paired_difference(differences, part["subject"].to_numpy(), seed=0)
+        rows.append({
+            "source": key[0], "stage": key[1], "kind": key[2], **_means(part, losses),
+            **_means(part, shares, limits=SHARE), "difference": found.difference, "difference_low": found.low,
+            "difference_high": found.high, "p": found.p,
+        })  # fmt: skip
+    names = [f"{name}{end}" for name in (*losses, *shares, "difference") for end in ("", "_low", "_high")]
+    table = pd.DataFrame(rows, columns=["source", "stage", "kind", "epochs", "subjects", *names, "p"])
+    return table.round(dict.fromkeys(names, 4))
 
 
 def sanity_table(sanity: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +130,9 @@ def band_table(bands: pd.DataFrame) -> pd.DataFrame:
         for band in BANDS_HZ:
             known = part[part[band].notna()].rename(columns={band: "preference"}).assign(epochs=1)
             if len(known):
-                rows.append({"method": method, "stage": stage, "band": band, **_means(known, ("preference",))})
+                rows.append(
+                    {"method": method, "stage": stage, "band": band, **_means(known, ("preference",), limits=RATIO)}
+                )
     return pd.DataFrame(rows).round(4)
 
 

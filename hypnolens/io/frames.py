@@ -10,8 +10,8 @@ from hypnolens.errors import DamagedError
 from hypnolens.io.tables import checked_table
 
 TEXTS = (
-    "recording", "subject", "absent", "stage", "kind", "source", "events", "map", "method", "order", "check", "level",
-    "decision", "band", "dataset", "experiment", "family", "reference", "clean", "test_selected", "protocol",
+    "recording", "subject", "absent", "stage", "kind", "source", "events", "map", "control", "method", "order", "check",
+    "level", "decision", "band", "dataset", "experiment", "family", "reference", "clean", "test_selected", "protocol",
     "quantity", "statistic", "unit", "span", "distance", "from", "to", "sampling",
 )  # fmt: skip
 """Columns that hold names."""

@@ -11,8 +11,8 @@ HOME = PACKAGE if (PACKAGE / "workflow").is_dir() else PACKAGE.parent
 TABLES = HOME / "config" / "tables"
 """Recordings, folds and published figures of the datasets."""
 
-NOTEBOOK = HOME / "workflow" / "notebooks" / "page.ipynb"
-"""What papermill executes for every page."""
+NOTEBOOKS = HOME / "workflow" / "notebooks"
+"""What papermill executes: a notebook a page."""
 
 CAPTIONS = HOME / "workflow" / "report" / "figures"
 """A caption a figure, for Snakemake's report and for the pages."""

@@ -71,6 +71,7 @@ def card_of(
     history: Sequence[Mapping[str, float]],
     kept_when_turned: float,
     temperature: float,
+    correction: float | None = None,
     made: Mapping[str, str],
 ) -> dict[str, Any]:
     """The card of a trained network, as ``model.json`` holds it; see `files.write_model` for the rest.
@@ -99,6 +100,8 @@ def card_of(
         See `hypnolens.network.polarity`.
     temperature
         What its logits are to be divided by, see `hypnolens.training.temperature`.
+    correction
+        By what they would be divided besides on validation recordings, or `None`.
     made
         Versions and machine, see `hypnolens.pipeline.provenance.record`.
     """
@@ -128,6 +131,7 @@ def card_of(
         "usual": dict(usual),
         "kept_when_turned": kept_when_turned,
         "temperature": temperature,
+        "correction": correction,
         "recordings": dict(recordings),
         "made": dict(made),
     }

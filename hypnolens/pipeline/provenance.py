@@ -1,6 +1,7 @@
 """What made a result: a hash of the code that a step runs, and a record of versions, commit and machine."""
 
 import io
+import json
 import os
 import platform
 import re
@@ -38,7 +39,8 @@ def code_version(root: Path, script: str, *more: str) -> str:
         Name of the script without ``.py``.
     more
         What cannot be found by reading import statements: modules that the script imports by name at run time, such as
-        ``hypnolens.plots.tsne``, and other files that it reads, as paths from ``root``.
+        ``hypnolens.plots.tsne``, and other files that it reads, as paths from ``root``; of a notebook also what its
+        cells import.
 
     Returns
     -------
@@ -53,9 +55,10 @@ def code_version(root: Path, script: str, *more: str) -> str:
 def sources(root: Path, script: str, *more: str) -> set[Path]:
     """Files that `code_version` hashes: the script, what it imports of hypnolens, and more modules and files."""
     path = root / "workflow" / "scripts" / f"{script}.py"
-    files = (file for file in more if "/" in file)
-    found = {path, *((_base(root) if file.startswith("hypnolens/") else root) / file for file in files)}
-    for module in (*_imports(path), *(module for module in more if "/" not in module)):
+    files = [(_base(root) if file.startswith("hypnolens/") else root) / file for file in more if "/" in file]
+    found = {path, *files}
+    of_notebooks = (module for file in files if file.suffix == ".ipynb" for module in _imports(file))
+    for module in (*_imports(path), *of_notebooks, *(module for module in more if "/" not in module)):
         _follow(_base(root), module, found)
     return found
 
@@ -132,8 +135,10 @@ def _imports(path: Path) -> tuple[str, ...]:
 
     By pattern, as syntax trees of all files would take a second of each start; a test compares both.
     """
-    names = []
-    for module, several, one in _IMPORT.findall(_bytes(path).decode("utf-8")):
+    names, text = [], _bytes(path).decode("utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")
+    for module, several, one in _IMPORT.findall(text):
         imported = _NAME.findall(several or one)
         names += [module, *(f"{module}.{name}" for name in imported)]
     return tuple(names)

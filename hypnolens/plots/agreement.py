@@ -15,8 +15,13 @@ PANELS = {
     "sol_min": "sleep onset latency",
     "rem_latency_min": "REM latency",
     "N3_min": "N3",
+    "N2_min": "N2",
+    "R_min": "R",
+    "N1_min": "N1",
 }
-"""Statistics that are drawn, in their order, and what they are called."""
+"""Statistics that are drawn, in their order, and what they are called: the first six that a recording has."""
+
+N_PANELS = 6
 
 APART = 0.1
 """Parts of a panel's height that two numbers at its side are apart, at least."""
@@ -28,7 +33,7 @@ def draw(statistics: str, agreement: str) -> Figure:
     recordings = values["recording"].nunique()
     subjects = values["subject"].nunique()
     figure, axes = new(5.6, nrows=2, ncols=3)
-    for axis, (statistic, name) in zip(axes.flat, PANELS.items(), strict=True):
+    for axis, (statistic, name) in zip(axes.flat, chosen(table).items(), strict=True):
         _panel(axis, values[values["statistic"] == statistic], table[table["statistic"] == statistic].iloc[0], name)
     for axis in axes[:, 0]:
         axis.set_ylabel("predicted − expert")
@@ -40,6 +45,13 @@ def draw(statistics: str, agreement: str) -> Figure:
     figure.suptitle(f"{people}; {lines}\n{shown}", fontsize="small", x=0.01, ha="left")
     figure.align_ylabels(axes[:, 0])
     return figure
+
+
+def chosen(table: pd.DataFrame) -> dict[str, str]:
+    """The statistics of `PANELS` that are drawn, those that no recording has only where there are too few others."""
+    known = set(table[table["n"] > 0]["statistic"])
+    drawn = sorted(PANELS, key=lambda statistic: statistic not in known)[:N_PANELS]
+    return {statistic: name for statistic, name in PANELS.items() if statistic in drawn}
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, row: pd.Series, name: str) -> None:

@@ -15,7 +15,11 @@ ACCURACY, GAP = "#56B4E9", "#D55E00"
 def draw(reliability: str, calibration: str) -> Figure:
     """Draw from ``reliability.tsv`` and ``calibration.tsv``."""
     bins, table = read_table(reliability), read_table(calibration)
-    values = {row["quantity"]: row for row in table[table["stage"] == "all"].to_dict("records")}
+    every = table[table["stage"] == "all"]
+    values, after = (
+        {row["quantity"]: row for row in every[every["corrected"] == corrected].to_dict("records")}
+        for corrected in (0, 1)
+    )
     filled = bins[bins["epochs"] > 0]
     n = int(bins["epochs"].sum())
     figure, (above, below) = new(5.0, width=4.4, nrows=2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
@@ -32,7 +36,8 @@ def draw(reliability: str, calibration: str) -> Figure:
     second = ", ".join(
         f"{name} {_with_interval(values[quantity])}" for quantity, name in (("brier", "Brier score"), ("nll", "NLL"))
     )
-    above.set_title(f"{first}\n{second}", fontsize="small", loc="left")
+    third = f"\nat the temperature of validation subjects: ECE {after['ece']['value']:.3f}" if after else ""
+    above.set_title(f"{first}\n{second}{third}", fontsize="small", loc="left")
     below.bar(bins["low"], 100 * bins["epochs"] / n, bins["high"] - bins["low"], align="edge", color="#888888",
               edgecolor="black", linewidth=0.5)  # fmt: skip
     below.set(xlabel="confidence: probability of the predicted stage", ylabel="% of epochs")

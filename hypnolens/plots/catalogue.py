@@ -77,6 +77,12 @@ def path_of(name: str) -> str:
     return _figure(name).png
 
 
+def titled(name: str) -> str:
+    """What a figure shows, as a heading."""
+    what = _figure(name).what.removeprefix("explanations: ")
+    return what[0].upper() + what[1:]
+
+
 def caption(name: str) -> str:
     """Caption of a figure as Markdown."""
     return " ".join(_figure(name).caption.read_text(encoding="utf-8").split()).replace("``", "`")
@@ -111,6 +117,7 @@ FIGURES = (
         "calibration", "run", "calibration",
         {"reliability": f"{_TABLES}/reliability.tsv", "calibration": f"{_TABLES}/calibration.tsv"},
     ),
+    Figure("abstention", "run", "accuracy of the surest epochs", {"abstention": f"{_TABLES}/abstention.tsv"}),
     Figure("transitions", "run", "accuracy around transitions", {"transitions": f"{_TABLES}/transitions.tsv"}),
     Figure(
         "agreement", "run", "sleep statistics",

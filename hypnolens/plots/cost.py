@@ -35,6 +35,6 @@ def draw(cost: str) -> Figure:
     axis.set(xlabel="seconds a training pass (validation included)", ylabel="macro-F1")
     strides = "numbers: stride" if several else f"all with stride {table['stride'].iloc[0]}"
     axis.set_title(f"{strides}; bars: 95 % interval over subjects", fontsize="small", loc="left")
-    axis.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)
     axis.grid(alpha=0.3)
     return figure

@@ -9,10 +9,10 @@ from matplotlib.patches import Rectangle
 from hypnolens.stages import EPOCH_S
 
 LABELS = {
-    "spindle": "spindle", "k-complex": "K-complex", "slow-wave": "delta", "alpha": "alpha", "vertex": "vertex",
-    "theta": "LAMF", "sawtooth": "sawtooth",
+    "spindle": "spindle", "k-complex": "K-complex", "slow-wave": "slow waves", "alpha": "alpha",
+    "vertex": "vertex wave", "theta": "theta", "sawtooth": "sawtooth",
 }  # fmt: skip
-"""What experts write beside each kind; a train of slow waves is delta, theta is low-amplitude mixed frequency."""
+"""What stands beside a box of each kind, or a train of them."""
 
 COLOUR = "#00724F"
 
@@ -20,7 +20,7 @@ JOINED_S = 1.0
 """Events of a kind that are closer than this are one box."""
 
 
-LETTER_S = 0.24
+LETTER_S = 0.28
 """Seconds that a letter of a label takes in a figure of full width."""
 
 
@@ -43,4 +43,4 @@ def boxes(axis: Axes, events: Sequence[tuple[float, float, str]], *, low: float,
         left = min(start, EPOCH_S - width)
         if left >= free:  # a box whose label would cover the one before it has none: most often it is of the same kind
             free = left + width
-            axis.text(left, high, label, color=COLOUR, fontsize=6, va="bottom")
+            axis.text(left, high, label, color=COLOUR, fontsize=7, va="bottom")

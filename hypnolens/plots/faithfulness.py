@@ -2,14 +2,18 @@
 
 from matplotlib.figure import Figure
 
+from hypnolens.explanations.maps import ABSENT
 from hypnolens.io.frames import read_table
 from hypnolens.plots.style import new
 
 COLOURS = {
     "layer-integrated-gradients": "#D55E00", "grad-cam": "#CC79A7", "layer-cam": "#E69F00",
     "integrated-gradients": "#0072B2", "occlusion": "#009E73", "amplitude": "#888888", "random": "black",
+    ABSENT: "black",
 }  # fmt: skip
 """A colour a method, from Okabe and Ito's palette; controls are grey and black, and dashed."""
+
+STYLES = {"amplitude": "--", "random": "--", ABSENT: ":"}
 
 
 def draw(curves: str) -> Figure:
@@ -19,8 +23,10 @@ def draw(curves: str) -> Figure:
     for axis, column in zip(axes, ("deletion", "insertion"), strict=True):
         for order, colour in COLOURS.items():
             rows = table[table["order"] == order]
-            style = "--" if order in ("amplitude", "random") else "-"
-            axis.plot(100 * rows["step"], rows[column], style, color=colour, linewidth=1.1, label=order)
+            label = "neighbours alone" if order == ABSENT else order
+            axis.plot(
+                100 * rows["step"], rows[column], STYLES.get(order, "-"), color=colour, linewidth=1.1, label=label
+            )
         axis.set_xlabel("% of the epoch " + ("replaced by noise" if column == "deletion" else "put back"))
         axis.set_title(column, loc="left", fontsize="medium")
         axis.set(xlim=(0, 100))

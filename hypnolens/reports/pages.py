@@ -1,12 +1,13 @@
 """What all pages are made by: a notebook executed by papermill, exported as one page that needs nothing from elsewhere.
 
-There is one notebook. It makes the class ``Page`` of one of this room's modules, and lets it show itself.
+The words of a page stand in the Markdown cells of its notebook in ``workflow/notebooks``; code cells read a table and
+show it, and are folded away on the page. What is here are the few functions that they call.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,30 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from hypnolens.errors import DamagedError, HypnolensError, printable
-from hypnolens.io.shipped import NOTEBOOK
-from hypnolens.plots.catalogue import caption, path_of
+from hypnolens.evaluation.tables import readable
+from hypnolens.io.frames import read_table
+from hypnolens.io.shipped import NOTEBOOKS
+from hypnolens.plots.catalogue import caption, path_of, titled
+from hypnolens.stages import CODE
 
 STYLE = (
     "main { max-width: 62rem; margin: auto } .wide { overflow-x: auto } "
-    ".wide td, .wide th { white-space: nowrap !important } "
-    ".wrapped td, .wrapped th { white-space: normal !important; font-size: 85%; padding: 0.3em !important }"
+    ".jp-RenderedHTMLCommon .wide table { table-layout: auto; width: auto; max-width: 100% } "
+    ".jp-RenderedHTMLCommon .wide :is(td, th) { white-space: normal; font-size: 85%; padding: 0.25em 0.5em; "
+    "overflow-wrap: break-word; vertical-align: top; max-width: 22rem } "
+    ".jp-RenderedHTMLCommon .wide thead th { vertical-align: bottom } "
+    ".jp-RenderedHTMLCommon img { max-width: 100%; height: auto } a.anchor-link { opacity: 0.25 } "
+    ".jp-Cell { padding: 0 } details.code { color: #767676; font-size: 80%; margin: 0.2em 0 } "
+    "details.code pre { font-size: 100%; overflow-x: auto } "
+    "@media (max-width: 700px) { main { padding: 0 0.3rem } .jp-OutputArea-prompt, .jp-InputPrompt { display: none } }"
 )
-"""A line length that can be read, and tables that scroll by themselves where they are wider."""
+"""A line length that can be read, tables whose words wrap, and code that is folded away."""
+
+TEMPLATE = """{% extends 'lab/index.html.j2' %}
+{% block input_group %}{% if cell.outputs %}
+<details class="code"><summary>code</summary><pre>{{ cell.source | escape }}</pre></details>
+{% endif %}{% endblock input_group %}"""
+"""nbconvert's page, with the code of a cell in a fold; of one that shows nothing it is in the notebook only."""
 
 MOST_ROWS = 60
 """Rows of a table on the page; the whole table is in its file."""
@@ -40,19 +56,24 @@ def execute(page: str, given: Mapping[str, Any], notebook: Path) -> None:
     Parameters
     ----------
     page
-        Module of `hypnolens.reports` whose class ``Page`` shows it.
+        Name of a notebook in ``workflow/notebooks``.
     given
-        What that class is made of.
+        Parameters of its first cell, of what JSON knows: text, numbers, lists, dictionaries, true, false and none.
     notebook
         The file, overwritten if it is there.
 
     Raises
     ------
+    TypeError
+        A parameter is something else, such as a tuple, which would reach the notebook as text.
     HypnolensError
         A file that it shows is damaged.
     papermill.exceptions.PapermillExecutionError
         A cell failed for another reason; the notebook up to it is kept.
     """
+    for name, value in given.items():
+        if json.loads(json.dumps(value)) != value:
+            raise TypeError(f"parameter {name} of the notebook {page} is not what JSON makes of it: {value!r}")
     # A kernel of the same name that the user installed elsewhere must not run in place of this environment's.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # Snakemake hides PYTHONPATH from jobs in conda environments, and hypnolens is installed in none of them.
@@ -60,13 +81,11 @@ def execute(page: str, given: Mapping[str, Any], notebook: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     # Nobody debugs the kernel, which warns that its frozen modules make that hard.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    # papermill writes into the notebook what JSON has; of anything else, such as a tuple, it makes a text.
-    plain = json.loads(json.dumps(given))
     run: dict[str, Any] = {"kernel_name": "python3", "progress_bar": False, "log_output": False}
     if zmq.has("curve"):  # else others on the machine could listen, of which the kernel warns
         run["config"] = Config(KernelManager={"transport_encryption": "required"})
     try:
-        papermill.execute_notebook(NOTEBOOK, notebook, parameters={"page": page, "given": plain}, **run)
+        papermill.execute_notebook(NOTEBOOKS / f"{page}.ipynb", notebook, parameters=dict(given), **run)
     except PapermillExecutionError as error:  # which knows what the kernel raised by its name
         if error.ename in (DamagedError.__name__, HypnolensError.__name__):
             raise HypnolensError(error.evalue) from None
@@ -74,12 +93,9 @@ def execute(page: str, given: Mapping[str, Any], notebook: Path) -> None:
 
 
 def export(notebook: Path, html: Path, *, title: str) -> None:
-    """Export an executed notebook as one HTML page without code, with every picture inside."""
+    """Export an executed notebook as one HTML page with its code folded away and every picture inside."""
     exporter = HTMLExporter(
-        exclude_input=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        embed_images=True,
+        raw_template=TEMPLATE, exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True
     )
     page, _ = exporter.from_notebook_node(
         nbformat.read(notebook, as_version=4), resources={"metadata": {"name": title}}
@@ -90,27 +106,54 @@ def export(notebook: Path, html: Path, *, title: str) -> None:
     html.write_text(page, encoding="utf-8")
 
 
-def show_heading(title: str) -> None:
-    """Display a heading that can be linked to."""
-    display(Markdown(f'<h2 id="{anchor(title)}">{title}</h2>'))
+def say(*sentences: str, listed: bool = False) -> None:
+    """Display words, as Markdown; each sentence an item of a list, if ``listed``."""
+    display(Markdown("\n".join(f"- {sentence}" for sentence in sentences) if listed else " ".join(sentences)))
+
+
+def show_heading(title: str, level: int = 2) -> None:
+    """Display a heading that can be linked to, where Markdown cells cannot know it beforehand."""
+    display(Markdown(f'<h{level} id="{anchor(title)}">{title}</h{level}>'))
 
 
 def anchor(title: str) -> str:
-    """What a link to a heading is called."""
-    return title.lower().replace(" ", "-")
+    """What a link to a heading is called, as nbconvert calls those of Markdown cells."""
+    return title.replace(" ", "-")
 
 
-def show_table(table: pd.DataFrame, *, wrapped: bool = False) -> None:
-    """Display a table, which scrolls by itself where it is wide, or has its words wrapped."""
-    kind = "wide wrapped" if wrapped else "wide"
-    shown = table.head(MOST_ROWS).map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
-    display(HTML(f'<div class="{kind}">{shown.to_html(index=False, border=0)}</div>'))
+def read(path: Path) -> pd.DataFrame:
+    """A table, with its stages in order."""
+    table = read_table(path)
+    if "stage" not in table:
+        return table
+    order = {**CODE, "all": len(CODE)}
+    return table.sort_values("stage", key=lambda stages: stages.map(order), kind="stable", ignore_index=True)
+
+
+def show_table(table: pd.DataFrame, columns: Sequence[str] | None = None) -> None:
+    """Display a table: names in words, each value with its interval, decimals as far as that allows.
+
+    Parameters
+    ----------
+    table
+        What to show. A column whose neighbours are ``NAME_low`` and ``NAME_high`` is shown with them.
+    columns
+        Which of the columns; all by default.
+    """
+    shown = readable(table, columns)
+    cells = shown.head(MOST_ROWS).map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
+    display(HTML(f'<div class="wide">{cells.to_html(index=False, border=0)}</div>'))
     if len(table) > MOST_ROWS:
-        display(Markdown(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file."))
+        say(f"{MOST_ROWS} of {len(table):,} rows; all are in the table's file.")
+
+
+def show_pairs(values: Mapping[str, Any]) -> None:
+    """Display keys and values, such as those of a configuration."""
+    show_table(pd.DataFrame({"key": list(values), "value": [str(value) for value in values.values()]}))
 
 
 def show_figure(name: str, *, before: str = "", note: str = "", **wildcards: str) -> None:
-    """Display a figure of the table, which becomes a part of the page, and its caption.
+    """Display a figure of the catalogue under its heading, which becomes a part of the page, and its caption.
 
     Parameters
     ----------
@@ -121,10 +164,12 @@ def show_figure(name: str, *, before: str = "", note: str = "", **wildcards: str
     wildcards
         Its ``dataset``, and ``experiment`` where it is of a run.
     """
+    whose = ", ".join(wildcards.values())
+    show_heading(f"{titled(name)} ({whose})", level=4)
     image = Image(filename=path_of(name).format(**wildcards))
     image.width = 0.6 * int.from_bytes(image.data[16:20], "big")  # 200 dots an inch of paper, 120 on a screen
     display(image)
-    display(Markdown(f"*{' '.join(filter(None, [before, caption(name), note]))}*"))
+    say(f"*{' '.join(filter(None, [before, caption(name), note]))}*")
 
 
 def note(figure: str, card: Mapping[str, Any]) -> str:

@@ -59,6 +59,11 @@ class Study:
         return next(iter(self.runs))
 
     @property
+    def first(self) -> Path:
+        """Folder of the main family's first run."""
+        return Path("results") / self.name / self.runs[self.main][0]
+
+    @property
     def trained(self) -> bool:
         """Whether a network of hypnolens's own is among them, so that there is a table of time and score."""
         return any(options["model"] == "se-resnet-bilstm" for options in self.options.values())
@@ -110,6 +115,31 @@ def overall_table(studies: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame
                     row["paper_in_ci95"] = "yes" if low <= value <= high else "no" if low == low else "-"
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def of_scores(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """`overall_table`, read again, as the page shows it: three lines a dataset that was run, a column a score.
+
+    A difference has a star where the paper's value lies outside of our interval.
+    """
+    found = []
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        of = {row["score"]: row for row in rows if row["dataset"] == dataset}
+        if next(iter(of.values()))["here"] == NOT_RUN:
+            continue
+        lines = {
+            "the paper": {score: row["paper"] for score, row in of.items()},
+            "here": {
+                score: row["here"] if row["ci95"] == "-" else f"{row['here']} ({row['ci95']})"
+                for score, row in of.items()
+            },
+            "difference": {
+                score: f"{row['difference']}*" if row["paper_in_ci95"] == "no" else row["difference"]
+                for score, row in of.items()
+            },
+        }
+        found += [{"dataset": dataset, "whose": whose, **line} for whose, line in lines.items()]
+    return pd.DataFrame(found, columns=["dataset", "whose", *SCORES.values()])
 
 
 def stages_table(studies: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:

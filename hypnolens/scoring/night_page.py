@@ -28,7 +28,7 @@ METHODS = {"grad-cam": "Grad-CAM", "layer-cam": "layer-CAM"}
 
 FIRST_STATISTICS = {
     "tib_min": "TIB", "unscored_min": "", "spt_min": "SPT", "tst_min": "TST", "se_percent": "SE",
-    "sme_percent": "SME", "waso_min": "WASO", "sol_min": "SOL",  # codespell:ignore
+    "sme_percent": "SME", "waso_min": "WASO", "waso_aasm_min": "WASO (AASM)", "sol_min": "SOL",  # codespell:ignore
 }  # fmt: skip
 """The table of the night as a whole, in its order, and what sleep laboratories call its statistics."""
 

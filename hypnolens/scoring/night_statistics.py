@@ -113,6 +113,7 @@ def names(lights: tuple[float | None, float | None]) -> dict[str, str]:
         "spt_min": "sleep period (first to last epoch of sleep)",
         "sme_percent": "sleep maintenance efficiency (total sleep time in the sleep period)",
         "waso_min": "wake after sleep onset (within the sleep period)",
+        "waso_aasm_min": f"wake after sleep onset (to {'end of recording' if lights[1] is None else 'lights on'})",
         "sol_min": f"sleep onset latency (from {begin})",
         "rem_latency_min": "latency of R (from sleep onset)",
         **{f"lat_{stage}_min": f"latency of {stage} (from {begin})" for stage in ASLEEP},

@@ -39,6 +39,27 @@ def fitted(given: np.ndarray, stage: np.ndarray) -> float:
     return round(float(np.exp(found.x)), 4)
 
 
+def correction_of(model: Network, validation: Sequence[Epochs], experiment: Mapping[str, Any]) -> float | None:
+    """By what logits would be divided, besides the network's own temperature, to fit validation recordings best.
+
+    No prediction is changed by it: it tells how much of a miscalibration could be mended in that way.
+
+    Parameters
+    ----------
+    model
+        The network, in evaluation mode.
+    validation
+        Recordings on which its pass was chosen, normalised as it was trained.
+    experiment
+        Its keys. Where a pass is chosen on test recordings there are no others, and no correction.
+    """
+    if experiment["protocol"] == "test-selected":
+        return None
+    how = {key: experiment[key] for key in ("across_gaps", "precision")}
+    given = np.concatenate([probabilities(model, epochs, **how) for epochs in validation])
+    return fitted(given, np.concatenate([epochs.stage for epochs in validation]))
+
+
 def temperature_of(model: Network, validation: Sequence[Epochs], experiment: Mapping[str, Any]) -> float:
     """The temperature of a trained network; 1 if none is asked for.
 

@@ -165,7 +165,8 @@ def updates(folder: Path, plan: Sequence[tuple[str, str]], rng: random.Random) -
             rule = _interrupt(chain, interruption, rng, partial(_again, chain, update, rng))
         lost = _finish(chain, folder / f"nothing-{number}")
         outcomes.append((f"{update}, {interruption}", lost and f"at {rule}: {lost}"))
-        print(f"{number + 1} of {len(plan)}: {update}, {interruption} at {rule}: {lost or 'recovered'}", file=sys.stderr)
+        what = f"{number + 1} of {len(plan)}: {update}, {interruption} at {rule}"
+        print(f"{what}: {lost or 'recovered'}", file=sys.stderr)
         shutil.rmtree(folder / f"nothing-{number}", ignore_errors=True)
     return outcomes
 

@@ -13,13 +13,16 @@ import pytest
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.explanations.attributions import FAST_METHODS, METHODS
 from hypnolens.explanations.examples import read_explained, write_explained
-from hypnolens.explanations.maps import read_maps
+from hypnolens.explanations.maps import ABSENT, read_maps
 from hypnolens.explanations.night import read_strip
 from hypnolens.io.checksums import sealed
 from hypnolens.network.files import read_card, weights_of
 from hypnolens.recordings.epochs import read_epochs
 from hypnolens.stages import STAGES
+from tests.planning import rules
 from tests.rules.conftest import SUBJECTS, draw_figure, run_script, say
+
+EXPLANATION_TABLES = list(rules()["explanation_tables"].output.keys())
 
 SPINDLE, ALPHA, THETA = "spindle", "alpha", "theta"
 KNOWN = {"N2": SPINDLE, "W": ALPHA, "R": THETA}
@@ -159,7 +162,7 @@ def measured(chain, tmp_path_factory, request):
         chain, folder / "said",
         lambda fold, frame: frame["stage_true"].map(turned) if fold in wrong else frame["stage_true"],
     )  # fmt: skip
-    of_fold = {name: [] for name in ("maps", "curves", "removal", "sanity")}
+    of_fold = {name: [] for name in ("maps", "curves", "removal", "sanity", "controls")}
     for fold in range(3):
         network = {"model": chain.models[fold], "card": chain.cards[fold], "folds": chain.folds[fold]}
         wildcards = {"dataset": "d", "experiment": "e", "fold": str(fold)}
@@ -175,21 +178,21 @@ def measured(chain, tmp_path_factory, request):
             "sanity",
             folder,
             input={**network, **_unlearnt(chain, folder, fold)},
-            output={"sanity": out["sanity"]},
+            output={"table": out["sanity"], "controls": out["controls"]},
             params=chain.scoring,
             wildcards=wildcards,
         )
         for name, path in out.items():
             of_fold[name].append(path)
-    aligned = {name: str(folder / f"{name}.tsv") for name in ("alignment", "detectors", "bands")}
-    run_script("align", folder, input={"maps": of_fold["maps"], "folds": chain.folds}, output=aligned,
+    aligned = {name: str(folder / f"{name}.tsv") for name in ("alignment", "contrasts", "detectors", "bands")}
+    given = {"maps": of_fold["maps"], "controls": of_fold["controls"], "folds": chain.folds}
+    run_script("align", folder, input=given, output=aligned,
                params={"epochs": str(chain.folder), "events": str(events)})  # fmt: skip
     night = str(folder / "night")
     run_script("night", folder, params={"epochs": str(chain.folder)}, output={"night": night}, input={
                "maps": of_fold["maps"], "bands": aligned["bands"], "predictions": predictions, "folds": chain.folds,
                "by_recording": chain.scores["by_recording"]})  # fmt: skip
-    names = ("alignment", "faithfulness", "curves", "removal", "sanity", "bands", "detectors", "context")
-    tables = {name: str(folder / f"table-{name}.tsv") for name in names}
+    tables = {name: str(folder / f"table-{name}.tsv") for name in EXPLANATION_TABLES}
     given = {**aligned, **of_fold, "predictions": predictions, "folds": chain.folds}
     run_script("explanation_tables", folder, input=given, output=tables)
     return SimpleNamespace(
@@ -228,9 +231,14 @@ def test_maps_are_measured_against_events_and_bands(chain, measured):
         # A kind for each of the stages; every sampled epoch of it has an event, and so for each map and control.
         assert set(table["events"]) == {"detected", "true"}
         assert set(zip(table["stage"], table["kind"], strict=True)) == set(KNOWN.items())
-        assert set(table["map"]) == {*METHODS, "random", "shuffled", "amplitude", "band amplitude"}
-        assert (table["epochs"] == table["stage"].map(counted)).all()
-        assert table["cover"].tolist() == pytest.approx([1 / 30] * len(table), abs=1e-4)
+        others = {"random", "amplitude", "band amplitude", "untrained", "labels unlearnt"}
+        assert set(table["map"]) == {*METHODS, *(f"shuffled {method}" for method in METHODS), *others}
+        # Of an epoch that is the only one of its stage there is no map of another.
+        whole = table[~table["map"].str.startswith("shuffled")]
+        assert (whole["epochs"] == whole["stage"].map(counted)).all()
+        assert table["cover"].tolist() == pytest.approx([1 / 30] * len(table), abs=1e-4, nan_ok=True)
+        contrasts = pd.read_table(measured.aligned["contrasts"])
+        assert set(contrasts["map"]) == set(METHODS) and {"untrained", "labels unlearnt"} <= set(contrasts["control"])
     detectors = pd.read_table(measured.aligned["detectors"], dtype={"source": str})  # pandas makes `true` a truth value
     assert detectors["kind"].tolist() == ([SPINDLE, ALPHA, THETA] if measured.any else [])
     assert (detectors["f1"] == 1).all() and set(detectors["source"]) <= {"true"}  # 0.8 s of each second overlap
@@ -245,7 +253,13 @@ def test_curves_begin_at_the_probability_that_was_predicted(chain, measured):
         assert curves.empty == (fold in measured.wrong)
         for stage, part in curves.groupby("stage"):
             own = sampled[sampled["stage_true"] == stage][f"p_{stage}"]
-            assert (part["epochs"] == len(own)).all() and set(part["order"]) == {*METHODS, "amplitude", "random"}
+            assert (part["epochs"] == len(own)).all() and set(part["order"]) == {
+                *METHODS,
+                "amplitude",
+                "random",
+                ABSENT,
+            }
+            part = part[part["order"] != ABSENT]
             assert part[part["step"] == 0]["deletion"].tolist() == pytest.approx([own.mean()] * 7, abs=1e-4)
             assert part[part["step"] == 1]["insertion"].tolist() == pytest.approx([own.mean()] * 7, abs=1e-4)
 
@@ -295,9 +309,11 @@ def test_tables_of_explanations_hold_all_folds(measured):
     stages = areas["stage"].tolist()
     assert stages == [stage for stage in (*STAGES, "all") if stage == "all" or stage in counted]
     assert areas["epochs"].tolist() == [counted.get(stage, counted.sum()) for stage in stages]
-    assert (tables["curves"]["epochs"] == counted.sum()).all() and len(tables["curves"]) == 7 * 21
+    assert (tables["curves"]["epochs"] == counted.sum()).all() and len(tables["curves"]) == 8 * 21
     assert tables["removal"].empty == tables["alignment"].empty == tables["detectors"].empty == (not measured.any)
-    assert {"source", "stage", "kind", "at_event", "elsewhere", "share_before"} <= set(tables["removal"].columns)
+    assert {"source", "stage", "kind", "at_event", "matched_elsewhere", "share_before"} <= set(
+        tables["removal"].columns
+    )
     if measured.any:
         assert tables["removal"]["epochs"].tolist() == [counted["N2"], counted["W"]] * 2
     assert set(tables["sanity"]["subjects"]) <= {1, 2, 3} and set(tables["bands"]["method"]) == set(FAST_METHODS)
@@ -330,14 +346,13 @@ def test_a_source_stays_text_in_tables_of_explanations(measured):
 
 def test_names_stay_text_in_tables_of_explanations(measured, chain, tmp_path):
     """A subject or an experiment may be called ``NA`` or ``null``."""
-    given = {"alignment": measured.aligned["alignment"], "detectors": measured.aligned["detectors"]}
+    given = {name: measured.aligned[name] for name in ("alignment", "contrasts", "detectors")}
     for name in ("curves", "removal", "sanity", "bands"):
         path = measured.aligned["bands"] if name == "bands" else getattr(measured, name)[0]
         table = pd.read_table(path, dtype={"level": str}).replace({"level": {"unlearnt": "null"}})
         given[name] = str(tmp_path / f"{name}.tsv") if name == "bands" else [str(tmp_path / f"{name}.tsv")]
         table.assign(subject="NA").to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False, na_rep="nan")
-    names = ("alignment", "faithfulness", "curves", "removal", "sanity", "bands", "detectors", "context")
-    out = {name: str(tmp_path / f"table-{name}.tsv") for name in names}
+    out = {name: str(tmp_path / f"table-{name}.tsv") for name in EXPLANATION_TABLES}
     run_script("explanation_tables", tmp_path, output=out, input={
                **given, "maps": measured.maps, "predictions": measured.predictions, "folds": chain.folds})  # fmt: skip
     sanity = pd.read_table(out["sanity"], dtype=str, keep_default_na=False)

@@ -9,24 +9,31 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hypnolens.bands import BANDS_HZ
+from hypnolens.evaluation.metrics import paired_difference
 from hypnolens.explanations.alignment import (
     MEASURES,
     N_BINS,
     Key,
     align_recording,
     alignment_table,
+    contrast_table,
     controls,
     envelope,
     means_over_epochs,
     measures,
+    pooled,
     preference_of_recording,
+    shuffled,
 )
 from hypnolens.explanations.events import KIND_BANDS_HZ, KIND_STAGES, KINDS
 from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG, RecordingMaps, binned
+from hypnolens.explanations.verdicts import map_verdicts
 from hypnolens.stages import CODE
 from tests.conftest import make_epochs
 
 RNG = np.random.default_rng(0)
+
+OTHERS = f"shuffled {LAYER_IG}"
 
 
 @pytest.mark.parametrize("rate", [100, 125, 128, 200, 256])
@@ -123,22 +130,21 @@ def test_nothing_is_measured_where_an_epoch_is_covered_wholly_or_not_at_all(cove
 def test_a_shuffled_map_is_of_another_epoch_and_each_is_used_once(n):
     maps = np.arange(n)[:, None] + np.linspace(0, 0.5, N_BINS)
     for seed in range(10):
-        shuffled = controls(maps, RNG.standard_normal((n, 3000)), 100.0, "spindle", seed=seed)["shuffled"]
-        given = shuffled[:, 0].astype(int)
+        found = shuffled(maps, seed=seed)
+        given = found[:, 0].astype(int)
         assert sorted(given) == list(range(n)) and (given != np.arange(n)).all()
-        np.testing.assert_array_equal(shuffled, maps[given])  # whole maps: their order in time is kept
+        np.testing.assert_array_equal(found, maps[given])  # whole maps: their order in time is kept
 
 
 def test_one_epoch_has_no_other_to_be_shuffled_with():
-    maps = RNG.random((1, N_BINS))
-    given = controls(maps, RNG.standard_normal((1, 3000)), 100.0, "alpha", seed=0)
+    given = shuffled(RNG.random((1, N_BINS)), seed=0)
     inside = np.arange(N_BINS)[None] < 30
-    assert all(np.isnan(values).all() for values in measures(given["shuffled"], inside, inside).values())
+    assert all(np.isnan(values).all() for values in measures(given, inside, inside).values())
 
 
 def test_random_maps_are_drawn_with_the_seed_and_as_smooth_as_an_envelope():
-    maps, signal = RNG.random((200, N_BINS)), RNG.standard_normal((200, 3000))
-    first, again, other = (controls(maps, signal, 100.0, "spindle", seed=seed)["random"] for seed in (0, 0, 1))
+    signal = RNG.standard_normal((200, 3000))
+    first, again, other = (controls(signal, N_BINS, 100.0, "spindle", seed=seed)["random"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other) and (first >= 0).all()
     middle = first[:, 50:-50] - first[:, 50:-50].mean()
@@ -153,7 +159,7 @@ def test_band_amplitude_is_high_at_a_spindle_and_broadband_is_not(rate):
     signal = RNG.standard_normal((1, len(time))) + 10 * np.sin(2 * np.pi * 0.7 * time)
     signal += 80 * np.exp(-0.5 * ((time - 22) / 0.4) ** 2)
     signal += 12 * np.exp(-0.5 * ((time - 8) / 0.4) ** 2) * np.sin(2 * np.pi * 13 * time)
-    given = controls(np.ones((1, N_BINS)), signal, rate, "spindle", seed=0)
+    given = controls(signal, N_BINS, rate, "spindle", seed=0)
     assert abs(given["band amplitude"].argmax() - 80) <= 3 and abs(given["amplitude"].argmax() - 220) <= 5
     spindle, wave = given["band amplitude"][0, 80], given["band amplitude"][0, 220]
     assert spindle > 10 * wave and given["amplitude"][0, 80] < 0.3 * given["amplitude"][0, 220]
@@ -181,10 +187,10 @@ def test_a_summary_weighs_epochs_alike_and_knows_no_interval_of_one_subject():
     row = means_over_epochs(values, np.array(["a", "a", "b", "c"]))
     assert (row["epochs"], row["subjects"], row["hit"]) == (3, 2, 3)
     # A quarter of samples has a twice, half of them both, a quarter b twice.
-    reach = stats.t.ppf(0.975, 1) * np.std([1.5, 3, 3, 6]) * np.sqrt(2)
-    assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((3 - reach, 3 + reach), rel=0.03)
+    reach = stats.t.ppf(0.975, 1) * np.std([1.5, 3, 3, 6]) * np.sqrt(2) / 3
+    assert np.log([row["ratio_low"] / 3, row["ratio_high"] / 3]) == pytest.approx([-reach, reach], rel=0.03)
     shares = means_over_epochs({name: column / 10 for name, column in values.items()}, np.array(["a", "a", "b", "c"]))
-    assert 0 < shares["hit_low"] < 0.3 < shares["hit_high"] < 1 and shares["ratio_low"] < 0
+    assert 0 < shares["hit_low"] < 0.3 < shares["hit_high"] < 1
     alone = means_over_epochs({name: column[:2] for name, column in values.items()}, np.array(["a", "a"]))
     assert alone["ratio"] == 1.5 and np.isnan(alone["ratio_low"]) and np.isnan(alone["ratio_high"])
 
@@ -222,6 +228,16 @@ def _night(name, seed):
     return epochs, recorded, events
 
 
+def _others(maps, seed):
+    """Maps of networks that know nothing of events: two that are drawn, and one of shuffled labels."""
+    rng = np.random.default_rng(100 + seed)
+    names = ("untrained 1", "untrained 2", "labels other")
+    return RecordingMaps(
+        maps.recording, maps.subject, np.empty((0, 3)), maps.sample, dict.fromkeys(names, maps.sample),
+        {name: rng.random((len(maps.sample), N_BINS)).astype(np.float32) for name in names},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def aligned():
     """Two subjects with one night each: the table, and the pieces that it is made of."""
@@ -231,8 +247,8 @@ def aligned():
         aside = np.where(events["onset_s"] % 30 < 15, 3.0, -3.0)  # in the same epoch
         late = events.assign(onset_s=events["onset_s"] + aside, source="X").query("kind == 'spindle'")
         both = pd.concat([events, late], ignore_index=True)
-        pieces.append((name, align_recording(epochs, maps, both, reference=LAYER_IG, seed=seed)))
-    table = alignment_table(pieces)
+        pieces.append((name, align_recording(epochs, maps, _others(maps, seed), both, seed=seed)))
+    table = alignment_table(pooled(pieces))
     return table.set_index(["events", "stage", "kind", "map"]), pieces
 
 
@@ -242,7 +258,9 @@ def test_maps_that_lie_on_events_have_all_of_themselves_there(aligned):
     assert (own["epochs"], own["subjects"]) == (120, 2)
     expected = {"share": 1, "cover": 1 / 30, "ratio": 30, "hit": 1, "auroc": 1, "average_precision": 1}
     assert own[list(expected)].to_dict() == pytest.approx(expected, abs=1e-3)
-    assert (own["ratio_low"], own["ratio_high"]) == pytest.approx((30, 30), abs=1e-3)
+    # Of two alike subjects no more is known than that six in seven people may be otherwise.
+    assert (own["ratio_low"], own["hit_low"]) == pytest.approx((30 * 0.025**0.5, 0.025**0.5), abs=1e-3)
+    assert (own["ratio_high"], own["hit_high"]) == (np.inf, 1)
     # A second and a half second on either side, less where the epoch ends.
     assert 0.06 < own["base"] <= 2 / 30 + 1e-4
 
@@ -250,13 +268,16 @@ def test_maps_that_lie_on_events_have_all_of_themselves_there(aligned):
 def test_controls_know_what_they_should(aligned):
     table, _ = aligned
     rows = table.loc[("true", "N2", "spindle")]
-    assert list(rows.index) == sorted([LAYER_IG, GRAD_CAM, "random", "shuffled", "amplitude", "band amplitude"])
+    others = ["random", "amplitude", "band amplitude", "untrained", "labels other"]
+    assert list(rows.index) == sorted([LAYER_IG, GRAD_CAM, OTHERS, f"shuffled {GRAD_CAM}", *others])
+    for name in ("untrained", "labels other"):
+        assert rows.loc[name, "auroc"] == pytest.approx(0.5, abs=0.05)
     assert rows.loc[GRAD_CAM, ["ratio", "auroc"]].tolist() == pytest.approx([1, 0.5])  # a flat map is chance itself
     assert rows.loc["random", "ratio"] == pytest.approx(1, abs=0.1)
     assert rows.loc["random", "auroc"] == pytest.approx(0.5, abs=0.03)
     assert rows.loc["random", "hit"] == pytest.approx(rows.loc["random", "base"], abs=0.07)
-    assert rows.loc["shuffled", "auroc"] == pytest.approx(0.5, abs=0.05)
-    assert rows.loc["shuffled", "hit"] < 0.2
+    assert rows.loc[OTHERS, "auroc"] == pytest.approx(0.5, abs=0.05)
+    assert rows.loc[OTHERS, "hit"] < 0.2
     assert rows.loc["band amplitude", "hit"] > 0.95 and rows.loc["band amplitude", "auroc"] > 0.95
 
 
@@ -278,15 +299,86 @@ def test_a_kind_is_looked_for_in_every_stage_and_the_table_says_whose_sign_it_is
 
 def test_a_table_pools_epochs_of_all_recordings(aligned):
     table, pieces = aligned
-    for key, row in table.iterrows():
+    for key, row in table.drop("untrained", level="map").iterrows():
         values = np.concatenate([found[Key(*key)]["auroc"] for _, found in pieces])
         assert row["epochs"] == len(values) and row["auroc"] == pytest.approx(values.mean(), abs=1e-4)
+
+
+def test_untrained_networks_are_one_row_with_their_mean(aligned):
+    table, pieces = aligned
+    of = [
+        np.concatenate([found[Key("true", "N2", "spindle", f"untrained {n}")]["hit"] for _, found in pieces])
+        for n in (1, 2)
+    ]
+    row = table.loc[("true", "N2", "spindle", "untrained")]
+    assert (row["epochs"], row["hit"]) == (120, pytest.approx(np.mean(of), abs=1e-4))
+    assert not [name for name in table.index.get_level_values("map") if name.startswith("untrained ")]
+
+
+def test_maps_are_compared_on_the_same_epochs_with_all_that_cannot_know(aligned):
+    _, pieces = aligned
+    table = contrast_table(pooled(pieces)).set_index(["events", "stage", "kind", "map", "control"])
+    rows = table.loc[("true", "N2", "spindle")]
+    assert rows.loc[GRAD_CAM].index.tolist() == [f"shuffled {GRAD_CAM}"]
+    named = {OTHERS, "amplitude", "band amplitude", "untrained", "labels other"}
+    assert set(rows.loc[LAYER_IG].index) == named and set(rows.index.get_level_values("map")) == {LAYER_IG, GRAD_CAM}
+    own = [found[Key("true", "N2", "spindle", LAYER_IG)]["auroc"] for _, found in pieces]
+    other = [found[Key("true", "N2", "spindle", OTHERS)]["auroc"] for _, found in pieces]
+    row = rows.loc[(LAYER_IG, OTHERS)]
+    differences = np.concatenate(own) - np.concatenate(other)
+    expected = paired_difference(differences, np.repeat(["a", "b"], 60), seed=0)
+    assert row[["difference", "low", "high", "p"]].tolist() == pytest.approx(list(expected))
+    assert row["difference"] > 0.4 and row["p"] < 0.05 and row["auroc"] == 1
+    assert rows.loc[(GRAD_CAM, f"shuffled {GRAD_CAM}"), "difference"] == 0  # flat maps
+
+
+def _contrasts(**of):
+    """Contrasts of the default map on N2 spindles: differences and p by control, and AUROC low of amplitudes."""
+    rows = [
+        {"events": "true", "stage": "N2", "kind": kind, "map": LAYER_IG, "sign": True, "control": control,
+         "difference": difference, "low": difference - 0.1, "high": difference + 0.1, "p": p}
+        for kind, controls in of.items() for control, (difference, p) in controls.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+GOOD = {OTHERS: (0.3, 1e-4), "untrained": (0.3, 1e-4), "labels other": (0.3, 1e-4), "amplitude": (0.3, 1e-4)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "points"),
+    [
+        ({}, True),
+        ({OTHERS: (0.3, 0.2)}, False),
+        ({"untrained": (0.01, 0.2)}, False),
+        ({"labels other": (0.3, 0.2)}, False),
+        ({OTHERS: (-0.3, 1e-4)}, False),  # it avoids them
+        ({"amplitude": (-0.3, 1e-4)}, True),  # that amplitude finds them better does not say that the map does not
+        ({OTHERS: (0.3, np.nan)}, None),
+        ({"untrained": (np.nan, np.nan)}, None),
+    ],
+)
+def test_a_map_points_to_events_only_if_it_beats_all_that_cannot_know(changed, points):
+    (row,) = map_verdicts(_contrasts(spindle={**GOOD, **changed}), sign=True).to_dict("records")
+    assert (row["points"] is points) if points is not None else pd.isna(row["points"])
+    assert row["amplitude"] == ("better" if changed.get("amplitude", (1,))[0] < 0 else "")
+    assert map_verdicts(_contrasts(spindle=GOOD), sign=False).empty
+
+
+def test_verdicts_are_corrected_for_their_number():
+    weak = dict.fromkeys(GOOD, (0.3, 0.03))
+    kinds = ("spindle", "k-complex", "vertex")
+    assert map_verdicts(_contrasts(spindle=weak), sign=True)["points"].tolist() == [True]
+    assert map_verdicts(_contrasts(**dict.fromkeys(kinds, weak)), sign=True)["points"].tolist() == [False] * 3
+    without = {name: value for name, value in GOOD.items() if name != "untrained"}
+    several = map_verdicts(_contrasts(**dict.fromkeys(kinds[:2], without), vertex=weak), sign=True)
+    assert several["points"].isna().tolist() == [True, True, False]  # what is not judged does not count
 
 
 def test_only_sampled_epochs_that_have_an_event_count():
     epochs, maps, events = _night("a", 0)
     few = replace(maps, sample=np.array([3, 9, 10, 11, 70]))
-    found = align_recording(epochs, few, events[10:], reference=LAYER_IG)
+    found = align_recording(epochs, few, _others(few, 0), events[10:])
     own = found[Key("true", "N2", "spindle", LAYER_IG)]
     assert own["hit"].tolist() == [1, 1]  # epochs 10 and 11: 9 and 3 have no event, 70 is of another stage
 
@@ -298,7 +390,7 @@ def test_a_method_that_explains_a_sample_is_matched_by_row():
         "a", "a", maps.context, sample, {LAYER_IG: maps.rows[LAYER_IG], "occlusion": np.array([2, 7, 20, 33])},
         {LAYER_IG: maps.maps[LAYER_IG], "occlusion": maps.maps[LAYER_IG][[2, 7, 20, 33]]},
     )  # fmt: skip
-    found = {key.map: values for key, values in align_recording(epochs, part, events, reference=LAYER_IG).items()}
+    found = {key.map: values for key, values in align_recording(epochs, part, _others(part, 0), events).items()}
     assert found["occlusion"]["hit"].tolist() == found[LAYER_IG]["hit"].tolist() == [1, 1, 1]
 
 
@@ -306,11 +398,11 @@ def test_without_events_or_correct_epochs_the_table_has_columns_and_no_row():
     epochs, maps, events = _night("a", 0)
     none = replace(maps, sample=np.array([], dtype=np.int64))
     found = [
-        align_recording(epochs, maps, events[:0], reference=LAYER_IG),
-        align_recording(epochs, none, events, reference=LAYER_IG),
+        align_recording(epochs, maps, _others(maps, 0), events[:0]),
+        align_recording(epochs, none, _others(none, 0), events),
     ]
     assert found == [{}, {}]
-    table = alignment_table([("a", one) for one in found])
+    table = alignment_table(pooled(("a", one) for one in found))
     assert table.empty and list(table.columns[:7]) == ["events", "stage", "kind", "map", "sign", "epochs", "subjects"]
     assert set(table.columns[7:]) == {f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")}
 

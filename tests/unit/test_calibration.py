@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from hypnolens.evaluation.calibration import BINS, calibration_table, reliability
+from hypnolens.evaluation.calibration import (
+    BINS,
+    abstention_table,
+    calibration_table,
+    corrected,
+    reliability,
+    with_correction,
+)
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.plots import calibration as plot
 from hypnolens.stages import CODE, STAGES
@@ -139,11 +146,49 @@ def test_errors_in_bins_have_no_interval_as_samples_of_them_are_too_high():
     assert own > 0.005 and np.mean(drawn) > 1.15 * own  # and the truth is 0
 
 
+def test_a_temperature_changes_probabilities_and_no_stage():
+    frame = _calibrated(3000, subjects=10).assign(fold=RNG.integers(2, size=3000))
+    sharp = corrected(frame, {0: 0.5, 1: 0.25})  # twice, and four times, as sure
+    assert (sharp[PROBABILITIES].to_numpy().argmax(axis=1) == frame[PROBABILITIES].to_numpy().argmax(axis=1)).all()
+    np.testing.assert_allclose(sharp[PROBABILITIES].sum(axis=1), 1)
+    power = frame["fold"].map({0: 2.0, 1: 4.0}).to_numpy()[:, None]
+    expected = frame[PROBABILITIES].to_numpy(dtype=float) ** power
+    np.testing.assert_allclose(sharp[PROBABILITIES], expected / expected.sum(axis=1, keepdims=True), rtol=1e-6)
+    back = with_correction(sharp, {0: 2.0, 1: 4.0}, seed=0).set_index(["corrected", "quantity", "stage"])["value"]
+    assert back[0, "ece", "all"] > 0.1 and back[1, "ece", "all"] < 0.05  # it was too sure, and is not when corrected
+    own = _values(calibration_table(frame, seed=0))
+    assert back[1, "nll", "all"] == pytest.approx(own["nll", "all"], abs=1e-4)
+    assert back[1, "temperature", "all"] == 3
+    assert set(with_correction(frame, {}, seed=0)["corrected"]) == {0}
+
+
+def test_of_the_surest_epochs_more_are_right_where_probabilities_mean_what_they_say():
+    frame = _calibrated(4000, subjects=20)
+    table = abstention_table(frame, seed=0)
+    assert table["kept"].tolist() == [round(0.05 * step, 2) for step in range(1, 21)]
+    confidence = frame[PROBABILITIES].to_numpy().max(axis=1)
+    right = (frame["stage_true"] == frame["stage_pred"]).to_numpy()
+    half = np.argsort(-confidence, kind="stable")[:2000]
+    row = table.set_index("kept").loc[0.5]
+    assert (row["epochs"], row["accuracy"]) == (2000, pytest.approx(right[half].mean(), abs=1e-4))
+    assert row["confidence"] == pytest.approx(confidence[half].min(), abs=1e-4)
+    assert table["accuracy"].iloc[-1] == pytest.approx(right.mean(), abs=1e-4)
+    assert table["accuracy"].iloc[0] > table["accuracy"].iloc[-1] + 0.1
+    assert (table["accuracy_low"] < table["accuracy"]).all() and (table["accuracy"] < table["accuracy_high"]).all()
+    running = np.cumsum(right[np.argsort(-confidence, kind="stable")]) / np.arange(1, 4001)
+    assert table["area"].iloc[0] == pytest.approx(running.mean(), abs=1e-4)
+    # Probabilities that say nothing: a flat line.
+    turned = frame["stage_pred"].map(dict(zip(STAGES, np.roll(STAGES, 1), strict=True)))
+    mixed = frame.assign(stage_true=frame["stage_pred"].where(RNG.random(4000) < 0.7, turned))
+    flat = abstention_table(mixed, seed=0)["accuracy"]
+    assert flat.iloc[3:].between(0.65, 0.75).all()
+
+
 @pytest.mark.parametrize("subjects", [1, 6, 300])
 def test_the_diagram_says_of_how_many_epochs_it_is(tmp_path, subjects):
     frame = _calibrated(10 * subjects, subjects=subjects)
     paths = [str(tmp_path / name) for name in ("reliability.tsv", "calibration.tsv")]
-    tables = (reliability(frame), calibration_table(frame, seed=0))
+    tables = (reliability(frame), with_correction(frame, {}, seed=0))
     for path, table in zip(paths, tables, strict=True):
         table.to_csv(path, sep="\t", index=False, na_rep="nan")
     figure = plot.draw(reliability=paths[0], calibration=paths[1])

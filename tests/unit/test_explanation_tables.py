@@ -7,9 +7,9 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from hypnolens.bands import BANDS_HZ
-from hypnolens.evaluation.metrics import subject_interval
+from hypnolens.evaluation.metrics import RATIO, paired_difference, subject_interval
 from hypnolens.explanations import tables as make
-from hypnolens.explanations.maps import RecordingMaps
+from hypnolens.explanations.maps import ABSENT, RecordingMaps
 from hypnolens.stages import CODE, STAGES
 from tests.conftest import make_predictions
 
@@ -38,11 +38,54 @@ def test_an_interval_needs_two_subjects():
     assert subject_interval(np.array([1.0, 1.0]), np.array(["a", "b"]), seed=0) == (1, 1)
 
 
-def _interval_of_two(first, second, both, *, shares=False):
+@pytest.mark.parametrize("n", [2, 6, 20, 78])
+def test_at_a_limit_the_interval_is_that_of_clopper_and_pearson(n):
+    subjects = np.arange(n)
+    for hits, limits in ((n, (0, 1)), (0, (0, 1))):
+        values = np.full(n, float(hits > 0))
+        exact = stats.binomtest(hits, n).proportion_ci(0.95, "exact")
+        found = subject_interval(values, subjects, seed=0, limits=limits)
+        assert found == pytest.approx((exact.low, exact.high))
+
+
+def test_a_ratio_stays_above_zero_and_its_interval_is_symmetric_by_factors():
+    ratios, subjects = np.array([0.1, 0.1, 6.0]), np.arange(3)
+    assert subject_interval(ratios, subjects, seed=0)[0] < 0  # what is symmetric by differences does not
+    low, high = subject_interval(ratios, subjects, seed=0, limits=RATIO)
+    assert 0 < low < ratios.mean() < high and ratios.mean() / low == pytest.approx(high / ratios.mean())
+
+
+def test_a_difference_is_tested_as_by_a_paired_t_test():
+    differences, subjects = RNG.normal(0.4, 1, 12), np.arange(12)
+    found, expected = paired_difference(differences, subjects, seed=0, draws=50_000), stats.ttest_1samp(differences, 0)
+    bounds = expected.confidence_interval()
+    assert found == pytest.approx((differences.mean(), bounds.low, bounds.high, expected.pvalue), abs=0.01)
+    assert paired_difference(np.zeros(4), np.arange(4), seed=0) == (0, 0, 0, 1)
+    assert np.isnan(paired_difference(differences, np.zeros(12), seed=0)[1:]).all()
+    assert np.isnan(paired_difference(np.stack([differences] * 3), np.zeros(12), seed=0)[1:]).all()
+
+
+def test_networks_that_are_drawn_are_a_sample_too():
+    """One of six alike networks against the five others: subjects alone would call it better or worse in most draws."""
+    positive = {"subjects alone": 0, "both": 0}
+    for draw in range(200):
+        rng = np.random.default_rng(draw)
+        networks = rng.normal(0, 0.1, (6, 1)) + rng.normal(0, 0.05, (6, 8))
+        differences = networks[0] - networks[1:]
+        alone = paired_difference(differences.mean(axis=0), np.arange(8), seed=0, draws=200)
+        both = paired_difference(differences, np.arange(8), seed=0, draws=200)
+        assert both.difference == pytest.approx(alone.difference) and both.p >= alone.p
+        positive["subjects alone"] += alone.p < 0.05
+        positive["both"] += both.p < 0.05
+    assert positive["subjects alone"] > 100 and positive["both"] <= 20
+
+
+def _interval_of_two(first, second, both, *, shares=False, ratios=False):
     """Interval of the mean ``both`` of two subjects: a sample has the first twice, each once, or the second twice."""
     drawn = np.random.default_rng(0).integers(2, size=(2000, 2)).sum(axis=1)
     reach = stats.t.ppf(0.975, 1) * np.std(np.array([first, both, second])[drawn]) * np.sqrt(2) * np.array([-1, 1])
     bounds = expit(logit(both) + reach / (both * (1 - both))) if shares else both + reach
+    bounds = both * np.exp(reach / both) if ratios else bounds
     return pytest.approx(bounds, abs=1e-4)  # tables have four digits
 
 
@@ -78,7 +121,40 @@ def test_areas_under_curves_by_hand():
     every = rows.loc[("all", "map"), ["deletion_low", "deletion_high"]].tolist()
     assert every == _interval_of_two(1.75 / 4, 0.5, 2.25 / 5, shares=True)
     one = rows[rows["subjects"] == 1].filter(regex="_low|_high")
-    assert one.size == 12 and one.isna().all().all()
+    assert one.size == 24 and one.isna().all().all()
+
+
+def test_gains_are_differences_to_a_random_order_on_the_same_epochs():
+    more = pd.concat(
+        [
+            CURVES,
+            _curves("a", "W", "random", 1, [1.0, 0.5, 1.0], [0.0, 0.5, 1.0]),  # 0.75 and 0.5
+            _curves("b", "N2", "random", 1, [0.0, 0.5, 0.0], [1.0, 0.5, 0.0]),
+        ]
+    )  # 0.25 and 0.5
+    rows = make.faithfulness_table(more).set_index(["stage", "order"])
+    assert rows.loc[("N2", "map"), "deletion_gain"] == pytest.approx((3 * 0.25 - 0.25) / 4)
+    assert rows.loc[("N2", "map"), "insertion_gain"] == pytest.approx((3 * 0.25 - 0.5) / 4, abs=1e-4)
+    every = rows.loc[("all", "map")]
+    assert every["deletion_gain"] == pytest.approx((3 * 0.25 - 0.25 - 0.25) / 5)
+    a, b = (3 * 0.25 - 0.25) / 4, -0.25
+    assert [every["deletion_gain_low"], every["deletion_gain_high"]] == _interval_of_two(a, b, (4 * a + b) / 5)
+    own = rows.loc[("all", "random"), ["deletion_gain", "deletion_gain_low", "insertion_gain"]]
+    assert own.tolist() == [0, 0, 0]
+
+
+def test_what_the_spectrum_keeps_is_measured_above_the_neighbours():
+    curves = [
+        _curves(subject, "N2", order, epochs, deletion, deletion)
+        for subject, epochs, whole, noise, absent in (("a", 3, 0.9, 0.7, 0.5), ("b", 1, 0.7, 0.5, 0.5))
+        for order, deletion in (("map", [whole, 0.0, noise]), ("random", [whole, 0.4, noise]), (ABSENT, [absent] * 3))
+    ]
+    (row,) = make.spectrum_table(pd.concat(curves)).to_dict("records")
+    expected = {"whole": 0.85, "noise": 0.65, "neighbours": 0.5, "own": 0.35, "half": 0.65 - 0.675, "kept": 0.15 / 0.35}
+    assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+    assert [row["own_low"], row["own_high"]] == _interval_of_two(0.4, 0.2, 0.35)
+    assert [row["half_low"], row["half_high"]] == _interval_of_two(0.0, -0.1, -0.025)
+    assert (row["epochs"], row["subjects"]) == (4, 2)
 
 
 def test_curves_are_means_over_epochs_of_all_stages():
@@ -90,19 +166,23 @@ def test_curves_are_means_over_epochs_of_all_stages():
 
 def test_removal_by_hand():
     rows = [
-        ("true", "N2", "spindle", "a", 2.0, 0.0, 0.5, 0.1, 0.05),
-        ("true", "N2", "spindle", "a", 4.0, 1.0, 0.7, 0.2, 0.05),
-        ("true", "N2", "spindle", "b", 0.0, 2.0, 0.3, 0.0, 0.2),
-        ("detected", "W", "alpha", "a", 1.0, -1.0, 0.5, 0.5, 0.1),
+        ("true", "N2", "spindle", "a", 2.0, 1.0, 0.0, 0.9, 0.5, 0.1, 0.05),
+        ("true", "N2", "spindle", "a", 4.0, 3.0, 1.0, 0.5, 0.7, 0.2, 0.05),
+        ("true", "N2", "spindle", "b", 0.0, 0.5, 2.0, 0.1, 0.3, 0.0, 0.2),
+        ("detected", "W", "alpha", "a", 1.0, 0.5, -1.0, 0.1, 0.5, 0.5, 0.1),
     ]
-    names = ["source", "stage", "kind", "subject", "at_event", "elsewhere", "share_before", "share_after", "cover"]
+    names = ["source", "stage", "kind", "subject", "at_event", "matched_at_event", "matched_elsewhere", "matched",
+             "share_before", "share_after", "cover"]  # fmt: skip
     given = pd.DataFrame(rows, columns=names).assign(recording="R", epoch_index=0)
     table = make.removal_table(given).set_index(["source", "stage", "kind"])
     spindle, alpha = table.loc[("true", "N2", "spindle")], table.loc[("detected", "W", "alpha")]
     assert (spindle["epochs"], spindle["subjects"], alpha["epochs"]) == (3, 2, 1)
-    assert spindle[names[4:]].tolist() == pytest.approx([2, 1, 0.5, 0.1, 0.1])
+    assert spindle[names[4:]].tolist() == pytest.approx([2, 1.5, 1, 0.5, 0.5, 0.1, 0.1])
     assert [spindle["at_event_low"], spindle["at_event_high"]] == _interval_of_two(3, 0, 2)
-    assert alpha["elsewhere"] == -1 and np.isnan(alpha["elsewhere_low"])
+    assert spindle["difference"] == 0.5  # of 1, 2 and -1.5
+    assert [spindle["difference_low"], spindle["difference_high"]] == _interval_of_two(1.5, -1.5, 0.5)
+    assert [spindle["matched_low"], spindle["matched_high"]] == _interval_of_two(0.7, 0.1, 0.5, shares=True)
+    assert alpha["matched_elsewhere"] == -1 and np.isnan(alpha["difference_low"]) and np.isnan(alpha["p"])
     empty = make.removal_table(given[:0])
     assert empty.empty and list(empty.columns) == [*table.index.names, *table.columns]
 
@@ -138,7 +218,7 @@ def test_preference_for_bands_by_hand():
         delta["preference_low"]
     )
     assert theta["preference"] == 2
-    assert [theta["preference_low"], theta["preference_high"]] == _interval_of_two(1, 4, 2)
+    assert [theta["preference_low"], theta["preference_high"]] == _interval_of_two(1, 4, 2, ratios=True)
     assert rows.loc[("W", "delta"), "preference"] == 3
 
 

@@ -17,13 +17,13 @@ from hypnolens.explanations.faithfulness import (
     SEGMENTS,
     STEPS,
     curves,
-    elsewhere,
+    in_band,
+    matched,
     measure_curves,
     measure_removal,
     probabilities_of,
-    without_band,
 )
-from hypnolens.explanations.maps import LAYER_IG, RecordingMaps
+from hypnolens.explanations.maps import ABSENT, LAYER_IG, RecordingMaps
 from hypnolens.explanations.surrogates import phase_randomised
 from hypnolens.network.model import Architecture, SEResNetBiLSTM
 from hypnolens.stages import CODE
@@ -141,6 +141,11 @@ def test_curves_of_a_rate_that_half_seconds_do_not_divide():
     assert (insertion[:, 0] < 0.35).all() and (insertion[:, 1:] > 0.9).all()
 
 
+def without_band(signal, inside, rate, band):
+    """Signals without what is to be taken away of them."""
+    return (signal - in_band(signal, inside, rate, band)).astype(signal.dtype)
+
+
 def _power(signal, low, high):
     frequency, power = periodogram(signal, fs=100)
     return power[..., (frequency >= low) & (frequency <= high)].sum(axis=-1)
@@ -190,33 +195,19 @@ def test_a_band_is_taken_away_at_any_rate(rate):
     np.testing.assert_array_equal(less[kept], signal[0, kept])
 
 
-def test_elsewhere_is_as_much_of_the_epoch_and_aside_where_it_can_be():
+def test_two_parts_are_made_smaller_to_one_energy():
     rng = np.random.default_rng(0)
-    inside = np.zeros((40, 3000), dtype=bool)
-    for row, (begin, length) in enumerate(zip(rng.integers(0, 2700, 40), rng.integers(50, 300, 40), strict=True)):
-        inside[row, begin : begin + length] = True
-    inside[0] = np.arange(3000) % 1000 < 150  # three stretches at once
-    turned = elsewhere(inside, inside, seed=0)
-    assert turned.dtype == bool and (turned.sum(axis=1) == inside.sum(axis=1)).all()
-    assert not (turned & inside).any()
-    for row in range(40):  # it is the same pattern, turned
-        spectrum = [np.abs(np.fft.rfft(where[row].astype(float))) for where in (inside, turned)]
-        np.testing.assert_allclose(*spectrum, atol=1e-8)
-    np.testing.assert_array_equal(turned, elsewhere(inside, inside, seed=0))
-    assert (turned != elsewhere(inside, inside, seed=1)).any()
-
-
-def test_elsewhere_touches_little_where_it_cannot_be_aside():
-    inside = np.zeros((20, 3000), dtype=bool)
-    inside[:, 300:2100] = True  # at least a fifth of the epoch is in both
-    touched = (elsewhere(inside, inside, seed=0) & inside).sum(axis=1)
-    assert (touched >= 600).all() and np.median(touched) < 750
-    # What is to be avoided may be another thing than what is turned.
-    avoid = np.zeros_like(inside)
-    avoid[:, :1000] = True
-    event = np.zeros_like(inside)
-    event[:, 50:150] = True
-    assert not (elsewhere(event, avoid, seed=0) & avoid).any()
+    here, there = rng.standard_normal((4, 3000)), rng.standard_normal((4, 3000))
+    here[0] *= 5  # an event: 25 times the energy
+    here[1] /= 4
+    here[2] = 0
+    at, rest, share = matched(here, there)
+    energies = [(part**2).sum(axis=1) for part in (here, there, at, rest)]
+    np.testing.assert_allclose(energies[2], energies[3])
+    np.testing.assert_allclose(energies[2], np.minimum(energies[0], energies[1]))
+    assert share.tolist() == pytest.approx([1 / 25, 1, 0, 1], rel=0.1) and not rest[2].any()
+    factor = at[0] / here[0]
+    np.testing.assert_allclose(factor, factor[0])  # the same part, only smaller
 
 
 def _recorded(epochs, sample, methods=(LAYER_IG,)):
@@ -258,8 +249,12 @@ def test_the_decision_follows_the_event_and_not_another_place(monkeypatch):
     true, other = found[found["source"] == "true"], found[found["source"] == "X"]
     assert true["epoch_index"].tolist() == [0, 4] and other["epoch_index"].tolist() == [4]
     # The logit of a burst of mean square 1 is 4, less what the filter cannot take: nearly all goes.
-    assert (true["at_event"] > 3).all() and (true["elsewhere"].abs() < 0.05).all()
+    assert (true["at_event"] > 3).all() and (true["matched_elsewhere"].abs() < 0.05).all()
     assert (other["at_event"].abs() < 0.05).all()
+    # At the burst there is far more of the band than in all the rest, so that little of it is a match.
+    assert (true["matched"] < 0.05).all() and (true["matched_at_event"] > 3 * true["matched_elsewhere"].abs()).all()
+    # Where nothing is, the rest of the epoch has all that there is to match, and the burst with it.
+    assert (other["matched"] > 0.99).all() and (other["matched_at_event"].abs() < 0.05).all()
     assert true["cover"].tolist() == other["cover"].tolist() * 2 == [pytest.approx(1 / 30)] * 2
     assert (true["share_before"] > 0.9).all() and (true["share_after"] < 0.5 * true["share_before"]).all()
     assert (other["share_before"] < 0.1).all()
@@ -307,15 +302,17 @@ def test_curves_are_measured_by_stage_and_order():
         row[PLACE * 5 : PLACE * 5 + 5] += 1  # the right order
     table = measure_curves(Looks(epochs), maps)
     assert list(table.columns) == ["recording", "subject", "stage", "order", "epochs", "step", "deletion", "insertion"]
-    assert set(table["order"]) == {LAYER_IG, "occlusion", "amplitude", "random"}
+    assert set(table["order"]) == {LAYER_IG, "occlusion", "amplitude", "random", ABSENT}
     counts = table.groupby(["order", "stage"])["epochs"].unique().map(list).unstack()
-    assert (counts["N2"] == [[3]] * 4).all() and (counts["W"] == [[1]] * 4).all() and (counts["N3"] == [[1]] * 4).all()
+    assert all((counts[stage] == [[n]] * 5).all() for stage, n in (("N2", 3), ("W", 1), ("N3", 1)))
     for _, part in table.groupby(["order", "stage"]):
         np.testing.assert_allclose(part["step"], np.linspace(0, 1, STEPS + 1))
     of_n2 = table[(table["stage"] == "N2")].set_index("order")
     for order in (LAYER_IG, "amplitude"):  # the burst is what is loud
         assert (of_n2.loc[order, "deletion"][1:] < 0.3).all() and (of_n2.loc[order, "insertion"][1:] > 0.9).all()
     assert of_n2.loc["random", "deletion"].iloc[1] > 0.6
+    # The mean features of the recording say nothing: five logits of 0.
+    np.testing.assert_allclose(table[table["order"] == ABSENT][["deletion", "insertion"]], 0.2)
     # Of the other stages the probability goes up as what speaks for N2 goes.
     assert (table[(table["stage"] == "W") & (table["order"] == LAYER_IG)]["deletion"].diff().dropna() >= 0).all()
 
@@ -371,5 +368,6 @@ def test_of_a_network_the_whole_signal_gives_its_own_predictions():
     maps = _recorded(epochs, [2, 5])
     events = pd.DataFrame([(65.0, 2.0, "spindle", "true"), (185.0, 2.0, "spindle", "true")], columns=COLUMNS)
     found = measure_removal(decisions, maps, events)
-    assert found["epoch_index"].tolist() == [2, 6] and np.isfinite(found[["at_event", "elsewhere"]]).all().all()
+    assert found["epoch_index"].tolist() == [2, 6]
+    assert np.isfinite(found[["at_event", "matched_at_event", "matched_elsewhere"]]).all().all()
     assert ((found["share_before"] >= 0) & (found["share_before"] <= 1)).all()

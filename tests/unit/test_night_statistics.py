@@ -201,7 +201,10 @@ def _compare(stage):
     expected = {ours: theirs[name] for ours, name in THEIRS.items()}
     expected |= {"rem_latency_min": theirs["Lat_REM"] - theirs["SOL"], "unscored_min": theirs.get("UNS", 0)}
     _check(values, **expected)
-    assert set(UNITS) - set(expected) == {"lat_N1_min", "lat_N2_min", "lat_N3_min"}  # YASA has not
+    assert set(UNITS) - set(expected) == {"lat_N1_min", "lat_N2_min", "lat_N3_min", "waso_aasm_min"}  # YASA has not
+    asleep = np.flatnonzero(~np.isin(stage, [CODE["W"], UNSCORED, MOVEMENT]) & (stage < len(STAGES)))
+    awake = (stage[asleep[0] :] == CODE["W"]).sum() / 2 if len(asleep) else NAN
+    assert values["waso_aasm_min"] == pytest.approx(awake, nan_ok=True)
     for name in ("N1", "N2", "N3"):
         at = np.flatnonzero(stage == CODE[name])
         assert values[f"lat_{name}_min"] == pytest.approx(at[0] / 2 if len(at) else NAN, nan_ok=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnolens.evaluation.calibration import calibration_table
+from hypnolens.evaluation.calibration import with_correction
 from hypnolens.evaluation.comparison import family_table, optimism_table, paired_table, write_confusions
 from hypnolens.evaluation.cost import cost_table
 from hypnolens.evaluation.predictions import PROBABILITIES
@@ -25,6 +25,7 @@ from hypnolens.pipeline.jobs import RULE_COLUMNS, by_rule, read_jobs
 from hypnolens.reports import paper, paper_tables
 from hypnolens.stages import STAGES
 from tests.conftest import ROOT
+from tests.notebooks import shown
 from tests.planning import rules
 
 TABLES = ROOT / "config" / "tables"
@@ -83,7 +84,7 @@ def _study(name, families=tuple(OPTIONS), wrong=0.3):
         metrics[run].write_text(json.dumps(found))
         _write(pd.DataFrame({"windows": [100], "seconds": [1.5]}), histories[run][0])
         _write(stage_table(found), of_run / "stages.tsv")
-        _write(calibration_table(predictions, seed=0), of_run / "calibration.tsv")
+        _write(with_correction(predictions, {}, seed=0), of_run / "calibration.tsv")
         _write(transition_table(predictions, seed=0), of_run / "transitions.tsv")
         _write(agreement_table(statistics_table(predictions, {})), of_run / "agreement.tsv")
     paths = {family: [confusions[run] for run in its] for family, its in runs.items()}
@@ -375,18 +376,15 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     (folder / "model.json").write_text(json.dumps({**card, "made": {"commit": "c"}}))
     _write(statistics_table(_predictions(0, 0.3), {}), Path("reports/mine") / run / "tables" / "statistics.tsv")
     dataset = {"kind": "simulate", "trim_wake_min": 30, "trim_rule": "r", "folds": {"k": 2}, "channel": ["EEG"]}
-    shown = []
-    monkeypatch.setattr(paper, "display", lambda thing: shown.append(getattr(thing, "data", thing)))
-    monkeypatch.setattr("hypnolens.reports.pages.display", lambda thing: shown.append(getattr(thing, "data", thing)))
-    page = paper.Page([vars(study)], {"mine": dataset}, {"shhs": "why"}, "snakemake --cores 2")
-    page.show()
-    text = "\n".join(part for part in shown if isinstance(part, str))
-    assert [title for title in paper.SECTIONS if f">{title}</h2>" not in text] == []
-    assert "not run: why" in text and "snakemake --cores 2" in text and "mine: simulated nights." in text
+    parts = shown("paper", monkeypatch, studies=[vars(study)], datasets={"mine": dataset}, missing={"shhs": "why"},
+                  command="snakemake --cores 2")  # fmt: skip
+    text = "\n".join(part for part in parts if isinstance(part, str))
+    assert [title for title in paper.SECTIONS if f"## {title}\n" not in f"{text}\n"] == []
+    assert "Not run: shhs (why)." in text and "snakemake --cores 2" in text and "mine: simulated nights." in text
+    assert "not run" not in text.replace("were not run", "")  # one sentence, and no row
     # What jobs took, in the words of the report's own table, from the same benchmark files.
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in text.split("<tr>")]
     begin = rows.index([str(value) for value in took[0].values()])
     assert rows[begin : begin + 2] == [[str(value) for value in row.values()] for row in took]
     assert not any(row[:1] == ["figures"] for row in rows)
-    n_figures = sum(isinstance(part, bytes) for part in shown)
-    assert n_figures == 3 + own + 1
+    assert sum(isinstance(part, bytes) for part in parts) == 3 + own + 1

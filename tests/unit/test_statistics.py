@@ -44,7 +44,8 @@ def test_a_short_night_by_hand():
     #        0 1 2  3  4  5  6  7 8  9  10 11 12 13 14 15
     found = _of("W W N1 N1 N2 N2 N3 W N3 N2 R  R  W  R  W  W")
     _check(
-        found, tib_min=8, unscored_min=0, spt_min=6, tst_min=5, waso_min=1, se_percent=62.5, sme_percent=100 * 5 / 6,
+        found, tib_min=8, unscored_min=0, spt_min=6, tst_min=5, waso_min=1, waso_aasm_min=2, se_percent=62.5,
+        sme_percent=100 * 5 / 6,
         sol_min=1, lat_N1_min=1, lat_N2_min=2, lat_N3_min=3, lat_R_min=5, rem_latency_min=4, W_min=3, N1_min=1,
         N2_min=1.5, N3_min=1, R_min=1.5, N1_percent=20, N2_percent=30, N3_percent=20, R_percent=30,
     )  # fmt: skip
@@ -53,7 +54,9 @@ def test_a_short_night_by_hand():
 def test_a_night_awake(capfd):
     found = _of("W " * 10)
     latencies = ["sol_min", "rem_latency_min", *(f"lat_{stage}_min" for stage in ASLEEP)]
-    undefined = dict.fromkeys([*latencies, *(f"{stage}_percent" for stage in ASLEEP), "sme_percent", "waso_min"], NAN)
+    undefined = dict.fromkeys(
+        [*latencies, *(f"{stage}_percent" for stage in ASLEEP), "sme_percent", "waso_min", "waso_aasm_min"], NAN
+    )
     zero = dict.fromkeys(["tst_min", "spt_min", "se_percent", *(f"{stage}_min" for stage in ASLEEP), "unscored_min"], 0)
     assert set(undefined) | set(zero) | {"tib_min", "W_min"} == set(UNITS)
     _check(found, tib_min=5, W_min=5, **undefined, **zero)
@@ -132,6 +135,7 @@ def test_statistics_are_those_of_yasa(seed):
     for stage in ASLEEP:
         first = np.flatnonzero(whole == stage)
         expected[f"lat_{stage}_min"] = first[0] / 2 if len(first) else NAN
+    expected["waso_aasm_min"] = np.sum(whole[round(2 * theirs["SOL"]) :] == "W") / 2
     assert set(expected) == set(UNITS)
     _check(sleep_statistics(list(kept), index), **expected)
     assert theirs["SFI"] >= 0  # else the night would have no sleep, and nothing to compare
@@ -225,7 +229,7 @@ def test_agreement_by_hand():
     table = agreement_table(_statistics(rows))
     assert list(table.columns) == [
         "statistic", "unit", "n", "only_true", "only_predicted", "bias", "bias_low", "bias_high", "sd", "loa_low",
-        "loa_high",
+        "loa_low_low", "loa_low_high", "loa_high", "loa_high_low", "loa_high_high",
     ]  # fmt: skip
     assert table["statistic"].tolist() == [name for name in UNITS if name not in FIXED]
     row = table.set_index("statistic").loc["tst_min"]
@@ -234,6 +238,10 @@ def test_agreement_by_hand():
     assert row[["bias", "sd", "loa_low", "loa_high"]].tolist() == pytest.approx([4, 6, 4 - 11.76, 4 + 11.76])
     half = student.ppf(0.975, 2) * 6 / 3**0.5  # of means of subjects with one night each, the bootstrap knows no more
     assert [row["bias_low"], row["bias_high"]] == pytest.approx([4 - half, 4 + half], rel=0.05)
+    # Bland and Altman (1986): the standard error of a limit is about that of the root of 3 / n standard deviations.
+    reach = student.ppf(0.975, 2) * 6 * (1 / 3 + 1.96**2 / (2 * 2)) ** 0.5
+    assert [row["loa_low_low"], row["loa_low_high"]] == pytest.approx([-7.76 - reach, -7.76 + reach], rel=0.05)
+    assert row["loa_high_high"] - row["loa_high"] == pytest.approx(reach, rel=0.05)
     rest = table[table["statistic"] != "tst_min"]
     assert (rest["n"] == 0).all() and rest.loc[:, "bias":].isna().all().all()
 
@@ -246,6 +254,45 @@ def test_small_differences_are_not_taken_for_shares():
     ends = ["bias_low", "bias_high"]
     assert small[ends].tolist() == pytest.approx([large[end] - 100 for end in ends], abs=2e-4)
     assert small["bias_low"] < 0
+
+
+def test_nights_of_a_person_are_taken_together():
+    """By an analysis of variance of statsmodels' kind, by hand: differences 2, 4 | 8, 10 | 0."""
+    rows = [("a", 10.0, 12.0), ("a", 10.0, 14.0), ("b", 10.0, 18.0), ("b", 10.0, 20.0), ("c", 10.0, 10.0)]
+    row = agreement_table(_statistics(rows)).set_index("statistic").loc["tst_min"]
+    grand, within = 24 / 5, (1 + 1 + 1 + 1) / 2  # of five nights less three subjects
+    between = (2 * (3 - grand) ** 2 + 2 * (9 - grand) ** 2 + (0 - grand) ** 2) / 2
+    per_subject = (5 - 9 / 5) / 2
+    assert row["sd"] == pytest.approx((within + (between - within) / per_subject) ** 0.5, abs=1e-4)
+    assert row["loa_low"] == pytest.approx(grand - 1.96 * row["sd"], abs=1e-3)
+    # Nights of one person that are alike tell little of others: limits are wider than those of five people.
+    others = agreement_table(_statistics([(f"{n}", true, said) for n, (_, true, said) in enumerate(rows)]))
+    assert row["sd"] > others.set_index("statistic").loc["tst_min", "sd"]
+    # Where nights of a person differ as those of others do, it is what it would be of as many people.
+    even = [("a", 0.0, 1.0), ("a", 0.0, -1.0), ("b", 0.0, 1.0), ("b", 0.0, -1.0)]
+    assert agreement_table(_statistics(even)).set_index("statistic").loc["tst_min", "sd"] == pytest.approx(
+        2**0.5, abs=1e-4
+    )
+
+
+def test_what_tells_of_the_trimming_is_left_out():
+    night = _night("W W N1 N2 N2 W R W W", "W N1 N1 N2 N2 W R W W", "R1", "S1", first=0)
+    of = {lights: statistics_table(night, {"R1": lights}, trimmed=True).set_index("statistic")["true"]
+          for lights in ((None, None), (0.0, None), (None, 270.0), (0.0, 270.0))}  # fmt: skip
+    begin, end = ["sol_min", *(f"lat_{stage}_min" for stage in ASLEEP if stage != "N3")], ["waso_aasm_min"]
+    for (off, on), values in of.items():
+        assert values[begin].isna().all() == (off is None) and values[end].isna().all() == (on is None)
+        assert np.isnan(values["se_percent"]) == (off is None or on is None)
+        assert values[["tst_min", "waso_min", "rem_latency_min", "N2_min"]].tolist() == [2, 0.5, 2, 1]
+    whole = statistics_table(night, {}).set_index("statistic")["true"]
+    assert whole[["sol_min", "waso_aasm_min"]].tolist() == [1, 1.5]
+
+
+def test_both_wakes_after_sleep_onset_are_given():
+    """Forty minutes awake in the morning are wake after sleep onset by the AASM manual, and not by most software."""
+    found = _of("W " * 4 + "N2 " * 20 + "W " * 20 + "R " * 10 + "W " * 60)
+    assert (found["waso_min"], found["waso_aasm_min"]) == (10, 40)
+    assert found["waso_aasm_min"] == found["tib_min"] - found["sol_min"] - found["tst_min"]
 
 
 def test_agreement_of_one_night_and_of_one_subject():
@@ -287,9 +334,9 @@ def test_panels_say_of_how_many_recordings_they_are(tmp_path, n):
     people = {1: "1 recording of 1 subject;", 6: "6 recordings of 3 subjects;", 300: "300 recordings of 150 subjects;"}
     title = figure.get_suptitle()
     assert title.startswith(people[n]) and "lights off to last kept epoch: 1" in title
-    assert len(figure.axes) == len(plot.PANELS)
+    assert len(figure.axes) == plot.N_PANELS
     agreement = agreement_table(statistics).set_index("statistic")
-    for axis, (statistic, name) in zip(figure.axes, plot.PANELS.items(), strict=True):
+    for axis, (statistic, name) in zip(figure.axes, plot.chosen(agreement_table(statistics)).items(), strict=True):
         row = agreement.loc[statistic]
         assert axis.get_title(loc="left").startswith(f"{name} ({UNITS[statistic]})\nn = {row['n']:,}")
         numbers = [text.get_text() for text in axis.texts]
@@ -302,11 +349,13 @@ def test_panels_say_of_how_many_recordings_they_are(tmp_path, n):
 
 def test_a_panel_without_a_value_says_so(tmp_path):
     figure = _drawn(_many(2, rem=False), tmp_path)
-    (text,) = figure.axes[4].texts
-    assert text.get_text() == "undefined for all\nn = 2 recordings" and "n = 0" in figure.axes[4].get_title(loc="left")
+    assert not any("R (min)" in axis.get_title(loc="left") for axis in figure.axes)  # in its place is what there is
+    assert not any("undefined" in text.get_text() for axis in figure.axes for text in axis.texts)
     plt.close(figure)
     figure = _drawn(_statistics([("a", 300.0, NAN)], "rem_latency_min"), tmp_path)
-    (text,) = figure.axes[4].texts
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    (place,) = [number for number, title in enumerate(titles) if title.startswith("REM latency")]
+    (text,) = figure.axes[place].texts
     assert text.get_text() == "undefined in one of both\nfor all n = 1 recording"
-    assert figure.axes[4].get_title(loc="left").endswith("(in one only: 1)")
+    assert titles[place].endswith("(in one only: 1)")
     plt.close(figure)

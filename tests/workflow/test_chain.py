@@ -8,6 +8,7 @@ import edfio
 import pandas as pd
 import pytest
 
+from hypnolens.evaluation.tables import readable_value
 from hypnolens.recordings.epochs import read_epochs
 from tests.conftest import RK, write_hypnogram, write_pair
 from tests.workflow.conftest import OF_DATASET, OF_RUN, SIMULATED, TINY, Pipeline
@@ -65,7 +66,13 @@ def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page) and "<script" not in page
     assert page.count('src="data:image/png;base64,') == len(OF_DATASET) - 1 + len(OF_RUN)  # no time of one experiment
     metrics = json.loads((finished.folder / "results" / "mini" / "tiny" / "metrics.json").read_text())
-    assert f"{metrics['macro_f1']:.3f}" in page and "Simulated nights" in page
+    assert readable_value(metrics["macro_f1"], *metrics["ci95"]["macro_f1"]) in page and "Simulated nights" in page
+    assert _dead_links(page) == [] and "Traceback" not in page
+
+
+def _dead_links(page):
+    """Links within a page that lead nowhere."""
+    return sorted(set(re.findall(r'href="#([^"]+)"', page)) - set(re.findall(r'id="([^"]+)"', page)))
 
 
 def test_tables_have_beside_them_what_made_them(finished):
@@ -78,7 +85,8 @@ def test_the_papers_page_says_what_is_missing_and_how_it_was_made(finished):
     page = (finished.folder / "reports" / "paper.html").read_text()
     assert not re.findall(r"""src=["'](?!data:)""", page) and "<script" not in page
     assert page.count('src="data:image/png;base64,') == len(OF_DATASET) + len(OF_RUN)
-    assert "mini: simulated nights." in page and "not run: not among run: of the configuration" in page
+    assert "mini: simulated nights." in page and "(not among run: of the configuration)" in page
+    assert "has no such figure" not in page and page.count("not run") == 0 and _dead_links(page) == []
     assert "--configfile config.yaml" in page
     tables = finished.folder / "reports" / "tables"
     overall = pd.read_table(tables / "overall.tsv", dtype=str)
@@ -129,7 +137,8 @@ def test_explanations_are_measured_on_request(finished):
     assert page.count('src="data:image/png;base64,') == 6 and "In plain words" in page and "Simulated nights" in page
     alignment = pd.read_table(reports / "explanations" / "tables" / "alignment.tsv")
     assert {"true", "detected"} >= set(alignment["events"].astype(str).str.lower()) and len(alignment)
-    assert set(alignment["map"]) >= {"layer-integrated-gradients", "grad-cam", "occlusion", "random", "shuffled"}
+    assert set(alignment["map"]) >= {"layer-integrated-gradients", "grad-cam", "occlusion", "random", "untrained"}
+    assert _dead_links(page) == []
     faithfulness = pd.read_table(reports / "explanations" / "tables" / "faithfulness.tsv").set_index(["stage", "order"])
     # The areas of all orders begin and end alike, and a random one lies between.
     assert faithfulness.loc[("all", "occlusion"), "deletion"] <= faithfulness.loc[("all", "random"), "deletion"]

@@ -82,7 +82,7 @@ def test_tables_of_jobs_count_what_snakemake_planned(finished, pipeline):
     assert float(folds.loc[("tiny", 1), "train_wall_s"]) == pytest.approx(walls[0], abs=0.051)
     assert (folds["passes_s"].astype(float) < folds["train_wall_s"].astype(float)).all()
     page = (finished.folder / "reports/mini/report.html").read_text()
-    assert '<h2 id="what-it-took">' in page and "figure_confusion_matrix" in page
+    assert '<h2 id="What-it-took">' in page and "figure_confusion_matrix" in page
 
 
 def test_a_benchmark_file_that_is_gone_reruns_nothing(finished):

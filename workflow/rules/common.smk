@@ -43,9 +43,18 @@ PAPER_TABLES = (
     "overall", "stages", "methods", "protocols", "seeds", "ablations", "paired", "stride", "calibration", "transitions",
     "sleep_statistics",
 )  # fmt: skip
-EXPLANATION_TABLES = ("alignment", "faithfulness", "removal", "sanity", "bands", "detectors", "context")
-# What every page is made of, besides its own module.
-PAGE = "workflow/notebooks/page.ipynb"
+EXPLANATION_TABLES = (
+    "alignment",
+    "contrasts",
+    "faithfulness",
+    "spectrum",
+    "removal",
+    "sanity",
+    "bands",
+    "detectors",
+    "context",
+)
+# What every page is made of, besides its notebook.
 CAPTIONS = [f"workflow/report/figures/{figure.name}.rst" for figure in FIGURES]
 # What a release holds of the project itself.
 RELEASED = [

@@ -131,9 +131,11 @@ rule calibration:
     input:
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
         folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
+        cards=each("results/{dataset}/{experiment}/fold-{fold}/model.json", fold=PLAN.folds),
     output:
         reliability="reports/{dataset}/{experiment}/tables/reliability.tsv",
         calibration="reports/{dataset}/{experiment}/tables/calibration.tsv",
+        abstention="reports/{dataset}/{experiment}/tables/abstention.tsv",
     log:
         "results/{dataset}/logs/calibration/{experiment}.log",
     benchmark:
@@ -186,6 +188,7 @@ rule statistics:
         **scaled_by_attempt(mem_mb=4000, runtime=30),
     params:
         lights_off=ask(PLAN.lights_off),
+        trimmed=ask(PLAN.trimmed),
         epochs="results/{dataset}/epochs",
         code=code_version("statistics"),
     script:

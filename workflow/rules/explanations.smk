@@ -65,7 +65,8 @@ rule sanity:
         label_shuffled=each("results/{dataset}/{other}/fold-{fold}/model.safetensors", other=PLAN.label_shuffled),
         label_shuffled_cards=each("results/{dataset}/{other}/fold-{fold}/model.json", other=PLAN.label_shuffled),
     output:
-        "results/{dataset}/{experiment}/fold-{fold}/sanity.tsv",
+        table="results/{dataset}/{experiment}/fold-{fold}/sanity.tsv",
+        controls="results/{dataset}/{experiment}/fold-{fold}/control_maps.safetensors",
     log:
         "results/{dataset}/logs/sanity/{experiment}/fold-{fold}.log",
     benchmark:
@@ -87,10 +88,12 @@ rule align:
     input:
         folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
         maps=each("results/{dataset}/{experiment}/fold-{fold}/maps.safetensors", fold=PLAN.folds),
+        controls=each("results/{dataset}/{experiment}/fold-{fold}/control_maps.safetensors", fold=PLAN.folds),
         # Made after all recordings have their events; naming each of thousands would slow the planning.
         events="results/{dataset}/event_counts.tsv",
     output:
         alignment="results/{dataset}/{experiment}/explanations/alignment.tsv",
+        contrasts="results/{dataset}/{experiment}/explanations/contrasts.tsv",
         detectors="results/{dataset}/{experiment}/explanations/detectors.tsv",
         bands="results/{dataset}/{experiment}/explanations/bands.tsv",
     log:
@@ -137,6 +140,7 @@ rule explanation_tables:
     input:
         folds=each("results/{dataset}/folds/fold-{fold}.tsv", fold=PLAN.folds),
         alignment="results/{dataset}/{experiment}/explanations/alignment.tsv",
+        contrasts="results/{dataset}/{experiment}/explanations/contrasts.tsv",
         detectors="results/{dataset}/{experiment}/explanations/detectors.tsv",
         bands="results/{dataset}/{experiment}/explanations/bands.tsv",
         curves=each("results/{dataset}/{experiment}/fold-{fold}/curves.tsv", fold=PLAN.folds),
@@ -146,8 +150,10 @@ rule explanation_tables:
         predictions=each("results/{dataset}/{experiment}/fold-{fold}/predictions.parquet", fold=PLAN.folds),
     output:
         alignment="reports/{dataset}/{experiment}/explanations/tables/alignment.tsv",
+        contrasts="reports/{dataset}/{experiment}/explanations/tables/contrasts.tsv",
         faithfulness="reports/{dataset}/{experiment}/explanations/tables/faithfulness.tsv",
         curves="reports/{dataset}/{experiment}/explanations/tables/curves.tsv",
+        spectrum="reports/{dataset}/{experiment}/explanations/tables/spectrum.tsv",
         removal="reports/{dataset}/{experiment}/explanations/tables/removal.tsv",
         sanity="reports/{dataset}/{experiment}/explanations/tables/sanity.tsv",
         bands="reports/{dataset}/{experiment}/explanations/tables/bands.tsv",
@@ -199,7 +205,6 @@ rule explanation_report:
     params:
         kind=ask(PLAN.kind),
         sample=EXPLAINED,
-        page="explanations",
-        code=code_version("explanation_report", "hypnolens.reports.explanations", PAGE, *CAPTIONS),
+        code=code_version("explanation_report", "workflow/notebooks/explanations.ipynb", *CAPTIONS),
     script:
         "../scripts/explanation_report.py"

@@ -74,10 +74,10 @@ rule report:
         **scaled_by_attempt(mem_mb=2000, runtime=10),
     params:
         dataset=ask(PLAN.options),
+        figures=ask(PLAN.names_of_figures),
         experiments=ask(PLAN.figures_of_runs),
         runs=ask(PLAN.options_of_runs),
-        page="dataset",
-        code=code_version("report", "hypnolens.reports.dataset", PAGE, *CAPTIONS),
+        code=code_version("report", "workflow/notebooks/report.ipynb", "hypnolens/data/references.bib", *CAPTIONS),
     script:
         "../scripts/report.py"
 
@@ -120,9 +120,13 @@ rule paper:
         studies=ask(PLAN.studies),
         datasets=ask(PLAN.options_of_datasets),
         missing=ask(PLAN.missing_datasets),
-        page="paper",
         code=code_version(
-            "paper", "hypnolens.reports.paper", PAGE, *CAPTIONS, "config/tables/paper.tsv", "config/tables/methods.tsv"
+            "paper",
+            "workflow/notebooks/paper.ipynb",
+            "hypnolens/data/references.bib",
+            *CAPTIONS,
+            "config/tables/paper.tsv",
+            "config/tables/methods.tsv",
         ),
     script:
         "../scripts/paper.py"

@@ -25,8 +25,10 @@ with logged(snakemake.log[0]):
     tables = {
         out.alignment: rows([given.alignment]),
         out.detectors: rows([given.detectors]),
+        out.contrasts: rows([given.contrasts]),
         out.faithfulness: make.faithfulness_table(rows(given.curves)),
         out.curves: make.curve_table(rows(given.curves)),
+        out.spectrum: make.spectrum_table(rows(given.curves)),
         out.removal: make.removal_table(rows(given.removal)),
         out.sanity: make.sanity_table(rows(given.sanity)),
         out.bands: make.band_table(rows([given.bands])),

@@ -17,7 +17,6 @@ with logged(snakemake.log[0]):
     made = {**record(), "dataset": options, "experiments": runs}
     Path(snakemake.output.made).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     notebook = Path(snakemake.output.notebook)
-    figures = dict(snakemake.params.experiments)
-    given = {"dataset": dataset, "experiments": figures, "runs": names, "options": options}
-    execute(snakemake.params.page, given, notebook)
+    given = {"dataset": dataset, "options": options, "runs": names, "figures": snakemake.params.figures}
+    execute("report", {**given, "figures_of_runs": snakemake.params.experiments}, notebook)
     export(notebook, Path(snakemake.output.html), title=f"hypnolens: {dataset}")

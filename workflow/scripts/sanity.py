@@ -6,13 +6,13 @@ import pandas as pd
 import torch
 
 from hypnolens.explanations.attributions import Decisions
-from hypnolens.explanations.maps import read_maps
-from hypnolens.explanations.sanity import measure_sanity
+from hypnolens.explanations.maps import read_maps, write_maps
+from hypnolens.explanations.sanity import control_maps, measure_sanity
 from hypnolens.network.files import read_model, weights_of
 from hypnolens.pipeline.logs import logged
 from hypnolens.recordings.listed import Listed
 from hypnolens.recordings.normalisation import normalise
-from hypnolens.training.folds import about_fold
+from hypnolens.training.folds import about_fold, of_sides
 
 with logged(snakemake.log[0]):
     options = snakemake.params.options
@@ -26,9 +26,12 @@ with logged(snakemake.log[0]):
         )
         for weights, its_card in zip(snakemake.input.label_shuffled, snakemake.input.label_shuffled_cards, strict=True)
     }
-    found = []
-    for maps in read_maps(Path(snakemake.input.maps), {**about, **weights_of(card)}):
+    about = {**of_sides(about, "test"), **weights_of(card)}
+    found, controls, across_gaps = [], [], options["across_gaps"]
+    for maps in read_maps(Path(snakemake.input.maps), about):
         epochs = normalise(listed.read(maps.recording), options["normalisation"])
-        decisions = Decisions(model, epochs, across_gaps=options["across_gaps"])
-        found.append(measure_sanity(decisions, maps, label_shuffled=label_shuffled, across_gaps=options["across_gaps"]))
-    pd.concat(found, ignore_index=True).to_csv(snakemake.output[0], sep="\t", index=False, float_format="%.4f")
+        decisions = Decisions(model, epochs, across_gaps=across_gaps)
+        found.append(measure_sanity(decisions, maps, label_shuffled=label_shuffled, across_gaps=across_gaps))
+        controls.append(control_maps(decisions, maps, label_shuffled, across_gaps=across_gaps))
+    pd.concat(found, ignore_index=True).to_csv(snakemake.output.table, sep="\t", index=False, float_format="%.4f")
+    write_maps(controls, Path(snakemake.output.controls), about)

@@ -14,6 +14,6 @@ with logged(snakemake.log[0]):
     for name, clock in snakemake.params.lights_off.items():
         start = listed.read(name, signal=False).start_time
         lights[name] = (seconds_after(start, clock), None)
-    statistics = statistics_table(predictions, lights)
+    statistics = statistics_table(predictions, lights, trimmed=snakemake.params.trimmed)
     statistics.to_csv(snakemake.output.statistics, sep="\t", index=False, na_rep="nan")
     agreement_table(statistics).to_csv(snakemake.output.agreement, sep="\t", index=False, na_rep="nan")

@@ -18,7 +18,7 @@ from hypnolens.recordings.listed import Listed
 from hypnolens.training.crops import pieces_of
 from hypnolens.training.fold import SELECTS, options_of, train, training_key
 from hypnolens.training.folds import about_fold, of_sides, read_folds
-from hypnolens.training.temperature import temperature_of
+from hypnolens.training.temperature import correction_of, temperature_of
 
 with logged(snakemake.log[0]):
     wildcards, experiment, fold = snakemake.wildcards, dict(snakemake.params.experiment), int(snakemake.wildcards.fold)
@@ -39,6 +39,7 @@ with logged(snakemake.log[0]):
         about=of_sides(about_fold(table, wildcards), *used), experiment=experiment, rate=rate, recordings=recordings,
         highpass_hz=raw[0][0].highpass_hz, origin=snakemake.params.origin, subjects=len({e.subject for e in raw[0]}),
         usual=training_range_of(raw[0]), temperature=model.temperature,
+        correction=correction_of(model, sides[1], experiment),
         kept_when_turned=kept_when_turned(model, sides[1], experiment), history=history, made=record(),
     )  # fmt: skip
     write_model(model, card, weights=Path(snakemake.output.model), path=Path(snakemake.output.card))

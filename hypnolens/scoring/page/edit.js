@@ -31,6 +31,7 @@
     values.spt_min = or(some, has ? minutes(end + 1 - begin) : 0);
     values.sme_percent = or(has, (100 * slept) / (end + 1 - begin));
     values.waso_min = or(has, minutes(atNight.slice(begin, end + 1).filter((code) => code === W).length));
+    values.waso_aasm_min = or(has, minutes(atNight.slice(begin).filter((code) => code === W).length));
     values.sol_min = or(has, minutes(begin));
     for (const [code, stage] of stages.entries()) {
       const many = atNight.filter((one) => one === code).length, at = atNight.indexOf(code);
