@@ -1,13 +1,16 @@
 """Do intervals over subjects hold the truth as often as they say? Prints JSON; fails if the bar is missed.
 
-    python benchmarks/intervals.py > benchmarks/results/intervals.json        # a minute on one core
+    python benchmarks/intervals.py > benchmarks/results/intervals.json        # some minutes on one core
 
 Subjects are drawn from a population whose pooled score is known, in two experiments, the second a little worse. Each
-has its own stages, is hard or easy to stage, and has its own rates of confusion; the mean rates, with an N1 that is
-hard, are made up, of the size of those that papers show for Sleep-EDF. Coverage is the share of samples whose 95 %
-interval holds the score of the population: of the first experiment, and of the difference of both on the same subjects.
+has its own stages, is hard or easy to stage, and has its own rates of confusion; in the population `even` difficulty is
+normal, in `skewed` most people are alike and a few much harder, and twice as far apart; the mean rates, with an N1
+that is hard, are made up, of the size of those that papers show for Sleep-EDF. Coverage is the share of samples whose
+95 % interval holds the score of the population: of the first experiment, and of the difference of both on the same
+subjects.
 `student` is hypnolens's way (`hypnolens.evaluation.metrics.interval`), `percentile` the 2.5th and 97.5th percentile of
-the same draws.
+the same draws. Limits of agreement are those of two nights of each subject, whose differences vary between and within
+subjects.
 """
 
 import argparse
@@ -16,8 +19,10 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 
 from hypnolens.evaluation import metrics
+from hypnolens.evaluation.sleep_statistics import agreement_table
 from hypnolens.pipeline.provenance import record
 from hypnolens.stages import STAGES
 
@@ -44,19 +49,24 @@ the log-odds of a right stage, and by how much these are lower in the second exp
 deviation of 0.08 among subjects, and N1 an F1 of 0.48."""
 
 
-def population(n_subjects: int, rng: np.random.Generator) -> np.ndarray:
+OF_NIGHTS = (10.0, 14.0, 8.0)
+"""Minutes: mean difference of a sleep statistic, its deviation between subjects, and between nights of one."""
+
+
+def population(n_subjects: int, rng: np.random.Generator, *, skewed: bool) -> np.ndarray:
     """Confusion matrices of subjects in two experiments, int64 ``(2, n_subjects, 5, 5)``."""
     shares = _dirichlet(np.broadcast_to(OF_STAGES * PROPORTIONS, (n_subjects, 5)), rng)
     counts = rng.multinomial(rng.integers(800, 1001, n_subjects), shares)
-    ease = rng.normal(0, OF_EASE, n_subjects) - np.array([[0], [WORSE]])
+    ease = 2 * OF_EASE * (1 - rng.exponential(1, n_subjects)) if skewed else rng.normal(0, OF_EASE, n_subjects)
+    ease = ease - np.array([[0], [WORSE]])
     odds = np.where(np.eye(5, dtype=bool), RATES * np.exp(ease)[..., None, None], RATES)
     return rng.multinomial(counts, _dirichlet(OF_RATES * odds / odds.sum(axis=-1, keepdims=True), rng))
 
 
-def coverage(sizes: tuple[int, ...], *, samples: int, draws: int, seed: int) -> dict[str, object]:
+def coverage(sizes: tuple[int, ...], *, samples: int, draws: int, seed: int, skewed: bool) -> dict[str, object]:
     """What the population is like, and for each number of subjects the coverage of each interval."""
     rng = np.random.default_rng(seed)
-    everyone = population(50_000, rng)
+    everyone = population(50_000, rng, skewed=skewed)
     pooled = [metrics.mean_scores(matrices) for matrices in everyone]
     truth = {name: float(value) for name, value in pooled[0].items()}
     truth |= {f"difference_{name}": float(pooled[1][name] - pooled[0][name]) for name in OVERALL}
@@ -67,13 +77,33 @@ def coverage(sizes: tuple[int, ...], *, samples: int, draws: int, seed: int) -> 
             way: {name: [] for name in truth} for way in ("percentile", "student")
         }
         for sample in range(samples):
-            for way, intervals in _intervals(population(n_subjects, rng), seed=sample, draws=draws).items():
+            for way, intervals in _intervals(
+                population(n_subjects, rng, skewed=skewed), seed=sample, draws=draws
+            ).items():
                 for name, (low, high) in intervals.items():
                     held[way][name].append(bool(low <= truth[name] <= high))
         found[str(n_subjects)] = {
             name: {way: round(float(np.mean(held[way][name])), 4) for way in held} for name in truth
         }
     return {"truth": _rounded(truth), "deviation_of_subjects": _rounded(alone), "coverage": found}
+
+
+def of_agreement(sizes: tuple[int, ...], *, samples: int, seed: int) -> dict[str, float]:
+    """Coverage of both limits of agreement, for each number of subjects with two nights each."""
+    rng, found = np.random.default_rng(seed), {}
+    mean, between, within = OF_NIGHTS
+    truth = [mean + sign * 1.96 * (between**2 + within**2) ** 0.5 for sign in (-1, 1)]
+    for n_subjects in sizes:
+        held = []
+        for _ in range(samples):
+            differences = rng.normal(mean, between, n_subjects).repeat(2) + rng.normal(0, within, 2 * n_subjects)
+            subjects = [f"S{number}" for number in np.arange(n_subjects).repeat(2)]
+            rows = {"statistic": "tst_min", "true": 0.0, "predicted": differences, "subject": subjects}
+            table = agreement_table(pd.DataFrame(rows)).set_index("statistic").loc["tst_min"]
+            ends = zip(("loa_low", "loa_high"), truth, strict=True)
+            held += [table[f"{name}_low"] <= value <= table[f"{name}_high"] for name, value in ends]
+        found[str(n_subjects)] = round(float(np.mean(held)), 4)
+    return found
 
 
 def missed(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
@@ -122,11 +152,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     began = time.perf_counter()
-    found = coverage(SIZES, samples=arguments.samples, draws=arguments.draws, seed=arguments.seed)
-    short = missed(found["coverage"])  # type: ignore[arg-type]
+    given = vars(arguments)
+    even, skewed = (coverage(SIZES, skewed=skewed, **given) for skewed in (False, True))
+    limits = of_agreement(SIZES, samples=arguments.samples // 4, seed=arguments.seed)
+    short = missed(even["coverage"])  # type: ignore[arg-type]
+    short += [
+        f"limits of agreement, {n}: {held}" for n, held in limits.items() if not BAR[0] <= held and int(n) >= FROM
+    ]
     seconds = round(time.perf_counter() - began)
-    print(json.dumps({"device": record()["processor"], "seconds": seconds, **vars(arguments), **found,
-                      "missed": short}, indent=1))  # fmt: skip
+    print(json.dumps({"device": record()["processor"], "seconds": seconds, **given, "even": even, "skewed": skewed,
+                      "limits_of_agreement": limits, "missed": short}, indent=1))  # fmt: skip
     return int(bool(short))
 
 

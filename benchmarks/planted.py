@@ -15,12 +15,21 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
-from hypnolens.explanations.alignment import TOLERANCE_S, envelope
+from hypnolens.explanations.alignment import (
+    N_BINS,
+    TOLERANCE_S,
+    align_recording,
+    contrast_table,
+    envelope,
+    pooled,
+)
 from hypnolens.explanations.attributions import FAST_METHODS, METHODS, Decisions, attribute
-from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
-from hypnolens.explanations.sanity import drawn_anew
+from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG, RecordingMaps, binned
+from hypnolens.explanations.sanity import control_maps, drawn_anew
+from hypnolens.explanations.verdicts import map_verdicts
 from hypnolens.network.inference import probabilities
 from hypnolens.network.model import Architecture, SEResNetBiLSTM, to_microvolts
 from hypnolens.pipeline.provenance import record
@@ -30,6 +39,9 @@ from hypnolens.training.engine import TrainingOptions
 from hypnolens.training.fold import train
 
 ARCHITECTURE = Architecture(width=8, dropout=0.0, lstm_layers=1, lstm_hidden=32, head_hidden=())
+PEOPLE = 6
+"""Recordings for the verdict, which is over subjects."""
+
 FEW = 40
 """Epochs that the costly methods explain."""
 
@@ -79,6 +91,25 @@ def measures(maps: np.ndarray, onset_s: np.ndarray) -> dict[str, float]:
     }
 
 
+def judged(model: SEResNetBiLSTM, *, peak: float, seed: int) -> dict[str, object]:
+    """What the page would say of the default maps of six recordings of a hundred epochs: the verdict and its p."""
+    aligned = []
+    for number in range(PEOPLE):
+        planted = plant(100, peak=peak, seed=100 * seed + 40 + number)
+        epochs = planted.as_epochs(f"P{number}")
+        decisions, rows = Decisions(model, epochs, across_gaps=False), np.flatnonzero(planted.present)
+        own = binned(attribute(decisions, rows, np.full(len(rows), CODE["N2"])), N_BINS)
+        maps = RecordingMaps(
+            epochs.recording, epochs.subject, np.empty((0, 1)), rows, {LAYER_IG: rows}, {LAYER_IG: own}
+        )
+        events = pd.DataFrame({"onset_s": epochs.onset_s[rows] + planted.onset_s[rows], "duration_s": SPINDLE_S,
+                               "kind": "spindle", "source": "true"})  # fmt: skip
+        others = control_maps(decisions, maps, {}, across_gaps=False)
+        aligned.append((epochs.subject, align_recording(epochs, maps, others, events)))
+    (row,) = map_verdicts(contrast_table(pooled(aligned)), sign=True).to_dict("records")
+    return {"points": bool(row["points"]), "p_holm": float(f"{row['p_holm']:.2g}")}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--peak", type=float, default=1.5, help="of the spindle, in units of the background's RMS")
@@ -105,6 +136,7 @@ def main() -> int:
         other = Decisions(untrained(seed, planted), tested, across_gaps=False)
         for method, hits in drawn.items():
             hits.append(measures(attribute(other, rows, stages, method=method), planted.onset_s[rows])["hit"])
+    verdict = judged(model, peak=given.peak, seed=given.seed)
     accuracy = float((predicted == tested.stage).mean())
     base = (SPINDLE_S + 2 * TOLERANCE_S) / EPOCH_S
     missed = [] if given.peak < 1.5 else [
@@ -113,6 +145,7 @@ def main() -> int:
             "default": found[LAYER_IG]["hit"] < 0.90 or found[LAYER_IG]["ratio"] < 5,
             "grad-cam": found[GRAD_CAM]["hit"] < 0.80 or found[GRAD_CAM]["ratio"] < 3,
             "amplitude": found["amplitude"]["hit"] > 0.20,
+            "verdict": not verdict["points"],
             "untrained": max(np.mean(drawn[method]) for method in (LAYER_IG, GRAD_CAM)) > 0.25,
         }.items() if bad
     ]  # fmt: skip
@@ -120,7 +153,8 @@ def main() -> int:
     untrained_hits = {method: [round(hit, 3) for hit in hits] for method, hits in drawn.items()}
     print(json.dumps({
         "device": record()["processor"], "peak": given.peak, "seed": given.seed, "accuracy": round(accuracy, 4),
-        "base_rate": round(base, 3), **rounded, "untrained_hit": untrained_hits, "missed": missed,
+        "base_rate": round(base, 3), **rounded, "untrained_hit": untrained_hits,
+        "verdict": verdict, "missed": missed,
     }, indent=1))  # fmt: skip
     return int(bool(missed))
 

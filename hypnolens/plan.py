@@ -355,6 +355,8 @@ class Plan:
         """On what a run was trained and how its network was chosen, in a word."""
         if self.experiments[experiment]["model"] == "yasa":
             return "pre-trained on this cohort" if self.kind(dataset) == "shhs" else "pre-trained"
+        if members := self.experiments[experiment].get("members"):  # what one of them was allowed, all of them were
+            return next((p for one in members if (p := self.protocol(dataset, one)) != "clean"), "clean")
         return self.experiments[experiment].get("protocol", "clean")
 
     def protocol_pairs(self, dataset: str) -> list[list[str]]:
@@ -376,6 +378,18 @@ class Plan:
     def features_of(self, experiment: str) -> str:
         """The run whose network's features a linear probe reads."""
         return self.experiments[experiment]["features_of"]
+
+    def members(self, experiment: str) -> list[str]:
+        """The runs whose mean probability an ensemble is."""
+        return self.experiments[experiment]["members"]
+
+    def member_predictions(self, dataset: str, experiment: str, fold: str) -> list[str]:
+        """What each of them said of the test recordings of a fold."""
+        return [f"results/{dataset}/{run}/fold-{fold}/predictions.parquet" for run in self.members(experiment)]
+
+    def member_card(self, dataset: str, experiment: str, fold: str) -> str:
+        """Card of the first of them, which knows the sampling rate."""
+        return f"results/{dataset}/{self.members(experiment)[0]}/fold-{fold}/model.json"
 
     def source(self, dataset: str, experiment: str, fold: str) -> Files:
         """Weights and card of that network, of the same fold."""

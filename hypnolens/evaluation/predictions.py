@@ -1,6 +1,6 @@
 """Predictions of test recordings, as a table and read back: a line for each kept epoch, whatever staged it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,25 @@ def read_predictions(paths: Iterable[str | Path], wanted: Iterable[Mapping[str, 
         recording = predictions.loc[twice, "recording"].iloc[0]
         raise HypnolensError(f"{recording}: predicted in more than one fold; correct the table of folds")
     return predictions
+
+
+def mean_predictions(members: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Predictions by the mean probability of several stagers, in the order of the first.
+
+    Raises
+    ------
+    HypnolensError
+        They are not of the same epochs.
+    """
+    keys = ["recording", "epoch_index"]
+    first = members[0]
+    ordered = [first[keys].merge(member, on=keys, how="left", validate="one_to_one") for member in members]
+    for member, of_first in zip(members, ordered, strict=True):
+        if len(member) != len(first) or list(of_first["stage_true"]) != list(first["stage_true"]):
+            raise HypnolensError("members of an ensemble staged other epochs; make their predictions again")
+    mean = np.mean([of_first[PROBABILITIES].to_numpy(dtype=np.float64) for of_first in ordered], axis=0)
+    of_stages = dict(zip(PROBABILITIES, mean.astype(np.float32).T, strict=True))
+    return first.assign(stage_pred=np.array(STAGES)[mean.argmax(axis=1)], **of_stages)
 
 
 def codes(stages: pd.Series) -> np.ndarray:

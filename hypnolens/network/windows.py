@@ -80,14 +80,14 @@ class Windows:
             self.positions[start : start + len(index)] = np.where(within >= 0, within + start, -1)
 
     def batches(
-        self, *, stride: int, stretch: int, batch_windows: int, generator: np.random.Generator
+        self, *, stride: int, stretch: int, batch_windows: int, generator: np.random.Generator, offset: int = 0
     ) -> Iterator[Batch]:
         """One training pass: every target once, in stretches that are shuffled across recordings.
 
         Parameters
         ----------
         stride
-            Every ``stride``-th kept epoch of a recording is a target.
+            Every ``stride``-th kept epoch of a recording is a target, from the one at ``offset`` on.
         stretch
             Targets that follow each other within a step. Their windows overlap, so that the CNN reads
             ``stride * stretch + window - 1`` epochs for them instead of ``window * stretch``. Where stretches begin
@@ -99,7 +99,7 @@ class Windows:
         """
         stretches = []
         for start, end in pairwise(self.starts):
-            targets = np.arange(start, end, stride)
+            targets = np.arange(start + offset, end, stride)
             cuts = np.arange(generator.integers(stretch) + 1, len(targets), stretch)
             stretches += [rows for rows in np.split(targets, cuts) if len(rows)]
         shuffled = np.concatenate([stretches[i] for i in generator.permutation(len(stretches))])

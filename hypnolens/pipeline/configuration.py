@@ -27,7 +27,7 @@ ARCHITECTURE = {
 NETWORKS = ("chambon2018", "deepsleepnet", "usleep", "attnsleep")
 """Published networks that are trained as hypnolens's own is."""
 
-READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of"}, "yasa": set()}
+READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of"}, "yasa": set(), "ensemble": {"members"}}
 """All that the other models read of an experiment."""
 
 
@@ -189,22 +189,40 @@ def _of_model(experiment: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise ConfigurationError(
                 f"{where}: key 'features_of' is missing; allowed: an experiment whose network's features are read"
             )
+        if "members" in READ[model] and "members" not in experiment:
+            raise ConfigurationError(
+                f"{where}: key 'members' is missing; allowed: names of experiments, two or more runs"
+            )
         return {key: value for key, value in experiment.items() if key in kept}
     if experiment["protocol"] == "test-selected" and experiment["patience"] is not None:
         raise ConfigurationError(
             f"{where}.patience: value {shown(experiment['patience'])} is not allowed; allowed: null with protocol: "
             "test-selected, as protocols are compared after the same passes"
         )
-    dropped = {"features_of"} | (ARCHITECTURE if model in NETWORKS else set())
+    dropped = {"features_of", "members"} | (ARCHITECTURE if model in NETWORKS else set())
     return {key: value for key, value in experiment.items() if key not in dropped}
 
 
 def _check_sources(
     name: str, dataset: Mapping[str, Any], runs: Mapping[str, Any], named: Mapping[str, list[str]]
 ) -> None:
-    """Replace an experiment whose features are read by its first run, which the dataset must have."""
+    """Replace an experiment whose features are read by its first run, and members of an ensemble by all of their runs.
+
+    The dataset must have these.
+    """
     there = [*dataset["experiments"], *dataset["compared"]]
     for run in there:
+        if "members" in runs[run]:
+            members = [one for member in runs[run]["members"] for one in named.get(member, [member])]
+            for member in members:
+                if member not in there or runs[member]["model"] == "ensemble":
+                    what = f"'{member}' is no single network among the experiments of {name}"
+                    raise ConfigurationError(f"experiments.{run}.members: {what}")
+            if len(set(members)) < 2:
+                raise ConfigurationError(
+                    f"experiments.{run}.members: it is one run, '{members[0]}'; name more experiments, or give it seeds"
+                )
+            runs[run]["members"] = list(dict.fromkeys(members))
         if "features_of" not in runs[run]:
             continue
         source = runs[run]["features_of"]

@@ -52,10 +52,10 @@ def draw(hypnograms: str, recordings: str) -> Figure:
         axis.annotate(
             in_words(flags) if named else "◂", (1, place), xycoords=("axes fraction", "data"), xytext=(3, 0),
             textcoords="offset points", va="center", fontsize=size,
-            color="#666666" if _of_stages_alone(flags) else "#A33B00",
+            color="#666666" if of_stages_alone(flags) else "#A33B00",
         )  # fmt: skip
     axis.set_xlabel("hours from the first epoch kept")
-    n_flagged = sum(row["flags"] != "none" and not _of_stages_alone(row["flags"]) for row in rows)
+    n_flagged = sum(row["flags"] != "none" and not of_stages_alone(row["flags"]) for row in rows)
     title = f"{len(rows):,} recordings, {n_flagged:,} with something odd about the signal"
     axis.set_title(title + (f"; one in {step} is drawn" if step > 1 else ""), fontsize="medium", loc="left")
     axis.tick_params(axis="y", length=0)
@@ -71,6 +71,6 @@ def in_words(flags: str) -> str:
     return ", ".join(WORDS[name].format(value) if name in WORDS else f"{name} {value}" for name, _, value in pairs)
 
 
-def _of_stages_alone(flags: str) -> bool:
+def of_stages_alone(flags: str) -> bool:
     """Whether all that is flagged are epochs without a stage, such as movement, which says nothing of the signal."""
     return all(flag.startswith("missing=") for flag in flags.split())

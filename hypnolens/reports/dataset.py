@@ -9,7 +9,7 @@ import pandas as pd
 from hypnolens.datasets.origins import ORIGINS
 from hypnolens.evaluation.tables import OVERALL, readable_value
 from hypnolens.io.tables import read_rows
-from hypnolens.plots.recordings import in_words
+from hypnolens.plots.recordings import in_words, of_stages_alone
 from hypnolens.stages import STAGES
 from hypnolens.training.folds import Fold, absent_stages, read_folds
 
@@ -55,11 +55,12 @@ def counted(recordings: Sequence[Mapping[str, str]]) -> str:
     """How many recordings, subjects and epochs there are, and how many are odd."""
     totals = {stage: sum(int(row[stage]) for row in recordings) for stage in STAGES}
     by_stage = ", ".join(f"{stage} {total:,}" for stage, total in totals.items())
-    flagged, odd = (sum(row[column] != "none" for row in recordings) for column in ("flags", "doubts"))
+    flagged = sum(row["flags"] != "none" and not of_stages_alone(row["flags"]) for row in recordings)
+    odd = sum(row["doubts"] != "none" for row in recordings)
     return (
         f"{len(recordings):,} recordings of {len({row['subject'] for row in recordings}):,} subjects, "
-        f"{sum(totals.values()):,} epochs ({by_stage}); {flagged:,} with a quality flag, {odd:,} with something odd "
-        "about a file."
+        f"{sum(totals.values()):,} epochs ({by_stage}); {flagged:,} with something odd about the "
+        f"signal, {odd:,} about the file."
     )
 
 

@@ -46,9 +46,8 @@ def _how_sure(n_subjects: int) -> str:
         return "One subject says nothing about others: there are no intervals."
     low, high = covered(n_subjects)
     return (
-        f"Intervals are 95 %, over subjects; of {n_subjects} subjects such intervals hold the truth in "
-        f"{percent(low)} to {percent(high)} of simulated samples, and less often where a few subjects are much harder "
-        "than the others."
+        f"Intervals are 95 %, over subjects; of {n_subjects} subjects such intervals hold the truth in {percent(high)} "
+        f"of simulated samples, and in {percent(low)} where a few subjects are much harder than the others."
     )
 
 

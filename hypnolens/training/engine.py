@@ -25,6 +25,7 @@ class TrainingOptions(Augmentation):
 
     sampling: str = "shared"
     stride: int = 1
+    targets: str = "fixed"
     across_gaps: bool = False
     passes: int = 60
     patience: int | None = 15
@@ -87,6 +88,7 @@ class Engine:
         total = torch.tensor(progress.loss, dtype=torch.float64, device=self.store.device)
         batches = self.windows.batches(
             stride=options.stride,
+            offset=len(progress.history) % options.stride if options.targets == "rotated" else 0,
             stretch=options.stretch if options.sampling == "shared" else 1,
             batch_windows=options.batch_windows,
             generator=np.random.default_rng(list(seed)),

@@ -12,12 +12,15 @@ from sklearn.linear_model import LogisticRegression
 
 from hypnolens.baselines import boosting
 from hypnolens.baselines.band_features import features_of
-from hypnolens.evaluation.predictions import PROBABILITIES
+from hypnolens.errors import HypnolensError
+from hypnolens.evaluation.predictions import PROBABILITIES, mean_predictions
+from hypnolens.io.parquet import write_parquet
 from hypnolens.network.model import build, to_microvolts
 from hypnolens.recordings.epochs import read_epochs
 from hypnolens.recordings.normalisation import normalise
 from hypnolens.stagers.yasa_stager import of_recording
 from hypnolens.stages import STAGES
+from hypnolens.training.folds import about_fold, of_sides
 from tests.rules.conftest import EXPERIMENT, run_script
 
 WILDCARDS = {"dataset": "d", "experiment": "e", "fold": "1"}
@@ -115,3 +118,32 @@ def test_a_recording_that_yasa_cannot_read_is_one_line(chain, tmp_path):
         run_script("stage_yasa", tmp_path, input=files, params=params, wildcards=WILDCARDS)
     (_, line) = (tmp_path / "logs" / "stage_yasa.log").read_text().splitlines()
     assert line.startswith("b: ") and line.endswith("does not exist; correct the path, or fetch the file")
+
+
+def test_an_ensemble_is_the_mean_probability_of_its_members(chain, tmp_path):
+    """Of the network, and of one that says the stages turned by one; rows of the second in another order."""
+    frame = pd.read_parquet(chain.predictions[1])
+    turned = frame.assign(
+        **dict(zip(PROBABILITIES, np.roll(frame[PROBABILITIES].to_numpy(), 1, axis=1).T, strict=True))
+    )
+    about = about_fold(chain.folds[1], WILDCARDS)
+    paths = []
+    for name, rows in (("one", frame), ("other", turned.iloc[::-1])):
+        paths.append(str(tmp_path / f"{name}.parquet"))
+        write_parquet(rows, paths[-1], {**of_sides(about, "test"), "experiment_name": name})
+    experiment = {"model": "ensemble", "members": ["one", "other"]}
+    given = {"predictions": paths, "card": chain.cards[1]}
+    found, card = _checked_run("ensemble", chain, tmp_path, **given,
+                               params={"experiment": experiment, "members": experiment["members"]})  # fmt: skip
+    p = frame[PROBABILITIES].to_numpy()
+    np.testing.assert_allclose(found, (p + np.roll(p, 1, axis=1)) / 2, atol=1e-6)
+    assert card["recordings"] == {"test": [TESTED]}
+
+
+def test_members_of_other_epochs_are_no_ensemble(chain):
+    frame = pd.read_parquet(chain.predictions[1])
+    assert mean_predictions([frame, frame]).equals(frame)
+    for other in (frame.iloc[1:], frame.assign(epoch_index=frame["epoch_index"] + 1000),
+                  frame.assign(stage_true=np.roll(frame["stage_true"], 1))):  # fmt: skip
+        with pytest.raises(HypnolensError, match="members of an ensemble staged other epochs"):
+            mean_predictions([frame, other])

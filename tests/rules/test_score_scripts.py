@@ -10,6 +10,7 @@ import pytest
 from hypnolens.evaluation.comparison import read_confusions
 from hypnolens.evaluation.metrics import scores
 from hypnolens.evaluation.tables import OVERALL
+from hypnolens.network.cards import read_card
 from hypnolens.stages import STAGES
 from tests.conftest import ROOT
 from tests.rules.conftest import SUBJECTS, draw_figure, evaluated, run_script, say
@@ -144,20 +145,29 @@ def test_without_anything_to_compare_with_tables_have_their_columns(chain, tmp_p
 
 
 def test_calibration_and_its_figure(chain, tmp_path):
-    out = {name: str(tmp_path / f"{name}.tsv") for name in ("reliability", "calibration")}
-    run_script("calibration", tmp_path, input={"predictions": chain.predictions, "folds": chain.folds}, output=out)
+    out = {name: str(tmp_path / f"{name}.tsv") for name in ("reliability", "calibration", "abstention")}
+    given = {"predictions": chain.predictions, "folds": chain.folds, "cards": chain.cards}
+    run_script("calibration", tmp_path, input=given, output=out)
     bins = pd.read_table(out["reliability"])
     frame = pd.concat([pd.read_parquet(path) for path in chain.predictions])
     right = (frame["stage_true"] == frame["stage_pred"]).mean()
     assert bins["epochs"].sum() == N_EPOCHS
     assert (bins["accuracy"] * bins["epochs"]).sum() / N_EPOCHS == pytest.approx(right, abs=1e-4)
-    table = pd.read_table(out["calibration"]).set_index(["quantity", "stage"])["value"]
+    every = pd.read_table(out["calibration"])
+    table = every[every["corrected"] == 0].set_index(["quantity", "stage"])["value"]
+    # A temperature a fold, of validation subjects: no stage changes, and neither does their share.
+    found = [read_card(Path(card))["correction"] for card in chain.cards]
+    after = every[every["corrected"] == 1].set_index(["quantity", "stage"])["value"]
+    assert after["temperature", "all"] == pytest.approx(np.mean(found), abs=1e-4) and len(after) == len(table) + 1
+    kept = pd.read_table(out["abstention"])
+    assert kept["accuracy"].iloc[-1] == pytest.approx(right, abs=1e-4) and kept["epochs"].iloc[-1] == N_EPOCHS
     probabilities = frame[[f"p_{stage}" for stage in STAGES]].to_numpy(dtype=float)
     confidence = probabilities.max(axis=1).mean()
     assert table["overconfidence", "all"] == pytest.approx(confidence - right, abs=1e-4)
     truth = frame["stage_true"].to_numpy()[:, None] == np.array(STAGES)
     assert table["brier", "all"] == pytest.approx(((probabilities - truth) ** 2).sum(axis=1).mean(), abs=1e-4)
     assert table["nll", "all"] == pytest.approx(-np.log(probabilities[truth]).mean(), abs=1e-4)
+    draw_figure("abstention", tmp_path, abstention=out.pop("abstention"))
     draw_figure("calibration", tmp_path, **out)
 
 
@@ -183,7 +193,7 @@ def test_sleep_statistics_and_their_figure(chain, tmp_path):
     out = {name: str(tmp_path / f"{name}.tsv") for name in ("statistics", "agreement")}
     right = say(chain, tmp_path, lambda fold, frame: frame["stage_true"])
     run_script("statistics", tmp_path, input={"predictions": right, "folds": chain.folds}, output=out,
-               params={"lights_off": {"b": "16:14:00"}, "epochs": str(chain.folder)})  # fmt: skip
+               params={"lights_off": {"b": "16:14:00"}, "trimmed": False, "epochs": str(chain.folder)})  # fmt: skip
     table = pd.read_table(out["statistics"])
     spans = table.groupby("recording")["span"].first().to_dict()
     kept = "first to last kept epoch"

@@ -235,6 +235,18 @@ def test_a_model_has_the_keys_that_it_reads():
     assert "width" not in runs["usleep"] and "passes" in runs["usleep"] and "width" in runs["paper"]
 
 
+def test_an_ensemble_has_all_seeds_of_its_members_once():
+    experiments = {
+        "a": {"from": "demo", "seeds": [3, 4]},
+        "e": {"model": "ensemble", "members": ["a", "boosting", "a-seed4"]},
+    }
+    dataset = {"experiments": ["a", "e", "boosting"]}
+    configuration = load({"experiments": experiments, "datasets": {"sim": dataset}}, ROOT)
+    assert configuration.experiments["e"] == {"model": "ensemble", "members": ["a-seed3", "a-seed4", "boosting"]}
+    shipped = load({}, ROOT).experiments["paper-ensemble"]
+    assert shipped["members"] == ["paper", "paper-again-seed1", "paper-again-seed2"]
+
+
 def test_the_two_protocols_of_the_paper_differ_in_nothing_else():
     runs = load({}, ROOT).experiments
     assert {**runs["paper-test-selected"], "protocol": "clean"} == runs["paper"]
@@ -253,6 +265,11 @@ def test_what_is_compared_goes_with_the_experiments_and_may_be_named_for_all():
     "experiment, words",
     [
         ({"from": "demo", "protocol": "test-selected"}, "x.patience: value 15 is not allowed; allowed: null"),
+        ({"model": "ensemble"}, "experiments.x: key 'members' is missing"),
+        ({"model": "ensemble", "members": []}, "experiments.x.members"),
+        ({"model": "ensemble", "members": ["paper"]}, "x.members: 'paper' is no single network among the experiments"),
+        ({"model": "ensemble", "members": ["demo", "x"]}, "x.members: 'x' is no single network among the experiments"),
+        ({"model": "ensemble", "members": ["demo", "demo"]}, "x.members: it is one run, 'demo'"),
         ({"model": "linear-probe"}, "experiments.x: key 'features_of' is missing"),
         ({"model": "linear-probe", "features_of": "paper"}, "x.features_of: 'paper' is no se-resnet-bilstm among the"),
         ({"model": "linear-probe", "features_of": "boosting"}, "'boosting' is no se-resnet-bilstm among the exp"),

@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hypnolens.evaluation.metrics import COVERED, covered
 from hypnolens.evaluation.scores import evaluate
 from hypnolens.evaluation.tables import readable, title
 from hypnolens.explanations.maps import GRAD_CAM, LAYER_IG
+from hypnolens.explanations.verdicts import map_verdicts, removal_verdicts
 from hypnolens.io.shipped import HOME, NOTEBOOKS
 from hypnolens.pipeline.provenance import code_version, sources
 from hypnolens.reports import cite, findings, summary
-from hypnolens.reports.pages import execute
+from hypnolens.reports.pages import execute, read
 from hypnolens.stages import STAGES
-from tests.conftest import make_predictions
+from tests.conftest import ROOT, make_predictions
 
 RNG = np.random.default_rng(0)
 
@@ -44,6 +46,41 @@ def test_three_sentences_say_what_came_out(right, simulated, said):
     assert "3,200 " + "simulated " * simulated + "epochs of 8 subjects" in first
     assert f"kappa {metrics['kappa']:.2f} (" in first and "of 8 subjects such intervals" in sure
     assert "0.76 (0.71 to 0.81; N1 alone 0.24)" in people and people.endswith(said)
+
+
+def test_how_sure_an_interval_is_was_measured():
+    measured = json.loads((ROOT / "benchmarks/results/intervals.json").read_text())
+    for size, (low, high) in COVERED.items():
+        held = [
+            measured[population]["coverage"][str(size)][score]["student"]
+            for population in ("even", "skewed") for score in ("accuracy", "macro_f1", "kappa")
+        ]  # fmt: skip
+        assert (low, high) == (round(min(held), 2), round(max(held), 2)), size
+    assert covered(2) == COVERED[3] and covered(9) == COVERED[6] and covered(5793) == COVERED[78]
+    low, high = covered(9)
+    assert f"in {high:.0%}".replace("%", " %") in summary.sentences(_metrics(0.5, subjects=9), simulated=False)[1]
+
+
+def test_sentences_of_the_readme_on_explanations_follow_from_its_tables():
+    folder = ROOT / "benchmarks/results/explanations"
+    tables = {path.stem: read(path) for path in folder.glob("*.tsv")}
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    said = [
+        *findings.on_events(tables["alignment"], tables["contrasts"]),
+        findings.on_faithfulness(tables["faithfulness"]),
+        findings.on_spectrum(tables["spectrum"]),
+        *findings.on_removal(tables["removal"]),
+    ]
+    shown = [sentence for sentence in said if sentence in readme]
+    assert len(shown) == 5 and readme.count("(simulated)") == sum("(simulated)" in sentence for sentence in shown)
+    points = map_verdicts(tables["contrasts"], sign=True)["points"]
+    follows = removal_verdicts(tables["removal"])["follows"]
+    words = dict(enumerate(("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")))
+    assert f"says of {words[len(points)]} pairs of stage and event" in readme
+    assert f"that the map points to events in {words[points.sum()]}, and of {words[follows.sum()]} that" in readme
+    networks = json.loads((ROOT / "benchmarks/results/random_networks.json").read_text())
+    assert f"in {networks['positive']} of {networks['rows']} cases" in readme
+    assert json.loads((ROOT / "benchmarks/results/planted.json").read_text())["verdict"]["points"]
 
 
 def test_what_is_useless_is_said_first_and_plainly():

@@ -34,10 +34,10 @@ INDICES = [np.arange(33), np.array([0, 1, 2, 5, 6, 9, 20])]
 STARTS = [0, 33]
 
 
-def _pass(indices=INDICES, *, seed=0, window=5, stride=1, stretch=4, batch_windows=10, across_gaps=False):
+def _pass(indices=INDICES, *, seed=0, window=5, across_gaps=False, **given):
     windows = Windows(indices, window=window, across_gaps=across_gaps)
-    generator = np.random.default_rng(seed)
-    return list(windows.batches(stride=stride, stretch=stretch, batch_windows=batch_windows, generator=generator))
+    options = {"stride": 1, "stretch": 4, "batch_windows": 10, **given}
+    return list(windows.batches(**options, generator=np.random.default_rng(seed)))
 
 
 def _by_recording(row):
@@ -67,6 +67,16 @@ def test_every_target_is_seen_once_with_its_own_window(stride, stretch, batch_wi
     assert all(len(step.targets) <= batch_windows for step in steps)
     for step in steps:
         _check(step)
+
+
+def test_passes_that_begin_an_epoch_later_each_have_every_epoch_once_as_a_target():
+    passes = [np.concatenate([step.targets for step in _pass(stride=3, offset=offset)]) for offset in range(3)]
+    assert [_by_recording(targets.min()) for targets in passes] == [(0, 0), (0, 1), (0, 2)]
+    assert sorted(np.concatenate(passes)) == list(range(40))
+    assert _pass([np.arange(2), np.arange(9)], stride=4, offset=3)[0].targets.tolist() == [
+        2 + 3,
+        2 + 7,
+    ]  # one is too short
 
 
 def test_a_part_of_a_batch_has_its_own_windows():

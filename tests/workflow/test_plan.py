@@ -18,7 +18,7 @@ from tests.workflow.conftest import SIMULATED, copy_of_the_project
 
 TRAINED_BY = {
     "se-resnet-bilstm": ("train", "predict"), "gradient-boosting": ("train_boosting",),
-    "linear-probe": ("train_probe",), "yasa": ("predict_yasa",),
+    "linear-probe": ("train_probe",), "yasa": ("predict_yasa",), "ensemble": ("ensemble",),
     **dict.fromkeys(configuration.NETWORKS, ("train_published", "predict_published")),
 }  # fmt: skip
 """Rules that run once a fold of each model."""
@@ -128,7 +128,7 @@ def test_with_a_token_all_that_the_page_shows_of_three_datasets_is_planned(tmp_p
 )
 def test_a_dataset_without_a_network_is_planned_without_what_needs_one(tmp_path, model, rules):
     plan = _plan(tmp_path, config={"run": ["mini"], "datasets": {"mini": {**SIMULATED, "experiments": [model]}}})
-    of_run = ("confusion_matrix", "hypnograms", "calibration", "transitions", "agreement")
+    of_run = ("confusion_matrix", "hypnograms", "calibration", "abstention", "transitions", "agreement")
     assert _figures(plan) == dict.fromkeys(["recordings", "stages", "f1_bars", *of_run], 1)
     assert {rule: plan.get(rule) for rule in rules} == rules and plan["report"] == plan["paper"] == 1
     unwanted = {rule for each in TRAINED_BY.values() for rule in each} | {"features", "cost", "explain", "architecture"}

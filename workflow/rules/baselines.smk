@@ -127,3 +127,29 @@ rule predict_yasa:
         code=code_version("stage_yasa"),
     script:
         "../scripts/stage_yasa.py"
+
+
+rule ensemble:
+    input:
+        folds="results/{dataset}/folds/fold-{fold}.tsv",
+        predictions=ask(PLAN.member_predictions),
+        card=ask(PLAN.member_card),
+    output:
+        predictions="results/{dataset}/{experiment}/fold-{fold}/predictions.parquet",
+        card="results/{dataset}/{experiment}/fold-{fold}/model.json",
+    log:
+        "results/{dataset}/logs/ensemble/{experiment}/fold-{fold}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/ensemble/{experiment}/fold-{fold}.tsv"
+    wildcard_constraints:
+        experiment=runs_with_model("ensemble"),
+    conda:
+        "../../envs/figures.yaml"
+    resources:
+        **scaled_by_attempt(mem_mb=4000, runtime=10),
+    params:
+        experiment=ask(PLAN.experiment),
+        members=ask(PLAN.members),
+        code=code_version("ensemble"),
+    script:
+        "../scripts/ensemble.py"
