@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hypnolens.errors import HypnolensError
 from hypnolens.network.devices import arithmetic
@@ -34,6 +35,8 @@ class TrainingOptions(Augmentation):
     learning_rate: float = 1e-3
     schedule: str = "constant"
     class_weights: str = "none"
+    label_smoothing: float = 0.0
+    weight_average: float = 0.0
     shuffle_labels: bool = False
     seed: int = 0
     torch_threads: int = 2
@@ -75,6 +78,15 @@ class Engine:
         self.options, self.name = options, name
         self.windows = Windows(store.epoch_index, window=model.window, across_gaps=options.across_gaps)
         self.parts = 1
+        self.average: AveragedModel | None = None
+        if options.weight_average:
+            decay = get_ema_multi_avg_fn(options.weight_average)
+            self.average = AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
+
+    @property
+    def kept(self) -> Network:
+        """What is validated and kept: the network, or the moving average of its weights over steps."""
+        return self.model if self.average is None else cast(Network, self.average.module)
 
     def one_pass(self, progress: Progress, seed: Sequence[int], rate: float) -> Iterator[None]:
         """Train on every window of the store once, from the step that ``progress`` has reached; yield after each step.
@@ -124,6 +136,8 @@ class Engine:
                 self.name, self.parts,
             )  # fmt: skip
         self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         return loss
 
     def logits(self, batch: Batch, fetched: Tensor | None = None) -> Tensor:
@@ -157,6 +171,7 @@ class Engine:
             "rng": torch.get_rng_state(),
             "cuda_rng": cuda,
             "parts": self.parts,
+            "average": None if self.average is None else self.average.state_dict(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -164,6 +179,8 @@ class Engine:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.parts = state["parts"]
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["rng"])
         if self.store.device.type == "cuda" and len(state["cuda_rng"]):
             torch.cuda.set_rng_state(state["cuda_rng"], self.store.device)
@@ -177,7 +194,10 @@ class Engine:
             chosen = slice(begin, begin + size)
             part, own = (batch, fetched) if self.parts == 1 else (batch.part(chosen), None)
             with arithmetic(self.store.device, self.options.precision):
-                loss = nn.functional.cross_entropy(self.logits(part, own), target[chosen], weight=self.weights)
+                loss = nn.functional.cross_entropy(
+                    self.logits(part, own), target[chosen], weight=self.weights,
+                    label_smoothing=self.options.label_smoothing,
+                )  # fmt: skip
             # The mean over a part is weighed so that the parts add up to the mean over the batch.
             loss = loss * (self.weights[target[chosen]].sum() / whole)
             loss.backward()

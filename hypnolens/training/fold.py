@@ -163,14 +163,14 @@ def train(
                 "pass": number,
                 "windows": progress.windows,
                 "train_loss": loss,
-                **_validate(model, validation, options),
+                **_validate(engine.kept, validation, options),
             }
             row["best"] = float(
                 row["validation_macro_f1"] > max((r["validation_macro_f1"] for r in history), default=-1)
             )
             row["seconds"] = round(time.monotonic() - began, 3)
             if row["best"]:
-                best = _copy(model)
+                best = _copy(engine.kept)
             history.append(row)
             progress, since = Progress(history), time.time()
             keep()

@@ -24,15 +24,15 @@ RECORDINGS = [
 CPU = torch.device("cpu")
 
 
-def _engine(sampling="shared", *, seed=0, stride=1, batch_windows=16, store=None, weights=None):
+def _engine(sampling="shared", *, seed=0, stride=1, batch_windows=16, store=None, weights=None, rate=0.0, **more):
     torch.manual_seed(seed)
     model = SEResNetBiLSTM(ARCHITECTURE)
     for module in model.modules():
         if isinstance(module, BasicBlock):
             torch.nn.init.ones_(module.norm2.weight)  # at zero, as they begin, they hide what is before them
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
+    optimiser = torch.optim.SGD(model.parameters(), lr=rate)
     options = TrainingOptions(
-        sampling=sampling, stride=stride, stretch=6, batch_windows=batch_windows, precision="fp32"
+        sampling=sampling, stride=stride, stretch=6, batch_windows=batch_windows, precision="fp32", **more
     )
     weights = torch.tensor(weights or [1.0] * 5)
     return Engine(model, optimiser, store or Store(RECORDINGS, CPU), weights, options, name="t")
@@ -173,3 +173,52 @@ def test_without_a_gpu_the_cpu_is_taken_and_nothing_is_locked():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     assert pick_device() == CPU and claim([]) == (0, 16)
+
+
+def test_targets_rotate_with_the_passes_only_where_that_is_asked_for():
+    for targets, expected in (("fixed", [0, 0, 0]), ("rotated", [0, 1, 0])):
+        engine, progress = _engine(stride=2, targets=targets), Progress()
+        seen = []
+        step, engine.step = engine.step, lambda batch, _, seen=seen: seen.extend(batch.targets) or torch.zeros(())
+        first = []
+        for number in range(3):
+            seen.clear()
+            for _ in engine.one_pass(Progress(history=progress.history), [0, number], 0.1):
+                pass
+            first.append(min(seen))
+            progress.history.append({})
+        assert step and first == expected
+
+
+def test_the_average_is_a_moving_one_of_weights_and_statistics_and_is_what_is_kept():
+    engine = _engine(rate=0.1, weight_average=0.8)
+    assert engine.kept is not engine.model and _engine().kept.__class__ is SEResNetBiLSTM
+    expected = None
+    for batch in _batches(engine):
+        engine.step(batch)
+        now = {name: tensor.detach().clone() for name, tensor in engine.model.state_dict().items()}
+        if expected is None:
+            expected = now
+        else:
+            expected = {
+                name: 0.8 * expected[name] + 0.2 * tensor if tensor.is_floating_point() else tensor
+                for name, tensor in now.items()
+            }
+    found = engine.kept.state_dict()
+    assert any("running_mean" in name for name in found)
+    for name, tensor in expected.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-5)
+    assert any(not torch.equal(found[name], tensor) for name, tensor in engine.model.state_dict().items())
+
+
+def test_a_smoothed_label_goes_to_all_stages_alike():
+    plain, smoothed = _engine(), _engine(label_smoothing=0.3)
+    (batch, *_) = _batches(plain)
+    for engine in (plain, smoothed):
+        engine.model.eval()
+    with torch.no_grad():
+        logs = plain.logits(batch).log_softmax(dim=1)
+    own = plain.store.stage[torch.from_numpy(batch.targets)]
+    expected = -(0.7 * logs[torch.arange(len(own)), own] + 0.3 * logs.mean(dim=1)).mean()
+    assert float(smoothed._gradients(batch, None)) == pytest.approx(float(expected), rel=1e-5)

@@ -65,9 +65,20 @@ class Killed(BaseException):
     """Stands for a signal: nothing catches it."""
 
 
+AVERAGED = TrainingOptions(**{**OPTIONS.__dict__, "weight_average": 0.9, "label_smoothing": 0.1})
+
+
+def test_an_average_of_weights_is_another_network_and_the_one_that_is_validated(tmp_path):
+    plain, history = _train(tmp_path / "p.pt")
+    averaged, other = _train(tmp_path / "a.pt", options=AVERAGED)
+    assert not _same(plain, averaged)
+    assert [row["validation_loss"] for row in history] != [row["validation_loss"] for row in other]
+
+
+@pytest.mark.parametrize("options", [OPTIONS, AVERAGED], ids=["plain", "averaged"])
 @pytest.mark.parametrize("passes_before", [1, 3])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch, passes_before):
-    whole, history = _train(tmp_path / "whole.pt")
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch, passes_before, options):
+    whole, history = _train(tmp_path / "whole.pt", options=options)
     one_pass, calls = Engine.one_pass, []
 
     def killed(*args):
@@ -78,8 +89,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch,
 
     monkeypatch.setattr(Engine, "one_pass", killed)
     with pytest.raises(Killed):
-        _train(tmp_path / "c.pt")
-    resumed, again = _train(tmp_path / "c.pt")
+        _train(tmp_path / "c.pt", options=options)
+    resumed, again = _train(tmp_path / "c.pt", options=options)
     assert len(calls) == OPTIONS.passes + 1  # one pass was begun twice, none was done twice
     assert _same(whole, resumed) and _without_time(history) == _without_time(again)
 
