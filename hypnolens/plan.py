@@ -20,7 +20,7 @@ from hypnolens.io.checksums import canonical, sha256
 from hypnolens.io.names import check_braces
 from hypnolens.io.tables import read_rows
 from hypnolens.network.folders import weights_and_cards
-from hypnolens.pipeline.configuration import NETWORKS, Configuration
+from hypnolens.pipeline.configuration import NETWORKS, Configuration, tables_of
 from hypnolens.plots.catalogue import FIGURES, path_of
 from hypnolens.scoring.files import companion, further_files, names_in
 from hypnolens.scoring.names import nights_by_name
@@ -195,7 +195,12 @@ class Plan:
 
     def pages(self) -> list[str]:
         """Pages over all datasets: one, where a dataset is run."""
-        return ["paper"] * bool(self.run)
+        return [self.configuration.page] * bool(self.run)
+
+    @property
+    def page_tables(self) -> str:
+        """Folder of its tables."""
+        return f"reports/{tables_of(self.configuration.page)}"
 
     def options(self, dataset: str) -> Mapping[str, Any]:
         """Configuration of a dataset."""

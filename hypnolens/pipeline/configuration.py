@@ -31,6 +31,9 @@ READ = {"gradient-boosting": {"seed"}, "linear-probe": {"features_of"}, "yasa": 
 """All that the other models read of an experiment."""
 
 
+PAGE = "paper"
+"""What the page over all datasets is called by default."""
+
 TAKEN = {
     "datasets": {"benchmarks", "keys", "logs", "paper", "scores", "tables"},
     "experiments": {
@@ -67,6 +70,8 @@ class Configuration:
         From where and how patiently files are fetched.
     score
         Nights to score, and how.
+    page
+        Name of the page over all datasets.
     """
 
     run: list[str]
@@ -75,6 +80,7 @@ class Configuration:
     runs: dict[str, list[str]]
     download: dict[str, Any]
     score: dict[str, Any]
+    page: str = PAGE
 
     def families(self, runs: Sequence[str]) -> dict[str, list[str]]:
         """Runs that differ in their seed only, by the name of the first one's experiment."""
@@ -142,7 +148,17 @@ def load(config: Mapping[str, Any], root: Path) -> Configuration:
         _check_sources(name, dataset, runs, named)
     download = _complete(config.get("download") or {}, schemas["download"], "download")
     score = _complete(config.get("score") or {}, schemas["score"], "score")
-    return Configuration(list(config.get("run") or []), datasets, runs, named, download, score)
+    page = config.get("page") or PAGE
+    if (of_page := tables_of(page)) in datasets:
+        raise ConfigurationError(
+            f"datasets: '{of_page}' is where the tables of the page '{page}' lie; rename one of them"
+        )
+    return Configuration(list(config.get("run") or []), datasets, runs, named, download, score, page)
+
+
+def tables_of(page: str) -> str:
+    """Folder in ``reports/`` of the tables of the page over all datasets."""
+    return "tables" if page == PAGE else f"tables-{page}"
 
 
 def _check_size(config: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import yaml
 
 from hypnolens.errors import ConfigurationError
 from hypnolens.pipeline import keys
-from hypnolens.pipeline.configuration import TAKEN, load
+from hypnolens.pipeline.configuration import TAKEN, load, tables_of
 from tests.conftest import ROOT
 from tests.planning import rules
 
@@ -233,6 +233,16 @@ def test_a_model_has_the_keys_that_it_reads():
     runs = load({}, ROOT).experiments
     assert runs["yasa"] == {"model": "yasa"} and runs["boosting"].keys() == {"model", "seed"}
     assert "width" not in runs["usleep"] and "passes" in runs["usleep"] and "width" in runs["paper"]
+
+
+def test_pages_of_two_configurations_have_names_of_their_own():
+    assert load({}, ROOT).page == "paper" and load({"page": "mine"}, ROOT).page == "mine"
+    assert tables_of("paper") == "tables" and tables_of("mine") == "tables-mine"
+    with pytest.raises(ConfigurationError, match="'tables-mine' is where the tables of the page 'mine' lie"):
+        load({"page": "mine", "datasets": {"tables-mine": {"kind": "simulate"}}}, ROOT)
+    for name in ("a/b", "", "..", "a\n"):
+        with pytest.raises(ConfigurationError, match="page"):
+            load({"page": name}, ROOT)
 
 
 def test_an_ensemble_has_all_seeds_of_its_members_once():

@@ -376,8 +376,10 @@ def test_the_page_is_shown_to_its_end_whatever_the_main_model(tmp_path, monkeypa
     (folder / "model.json").write_text(json.dumps({**card, "made": {"commit": "c"}}))
     _write(statistics_table(_predictions(0, 0.3), {}), Path("reports/mine") / run / "tables" / "statistics.tsv")
     dataset = {"kind": "simulate", "trim_wake_min": 30, "trim_rule": "r", "folds": {"k": 2}, "channel": ["EEG"]}
-    parts = shown("paper", monkeypatch, studies=[vars(study)], datasets={"mine": dataset}, missing={"shhs": "why"},
-                  command="snakemake --cores 2")  # fmt: skip
+    parts = shown(
+        "paper", monkeypatch, tables="reports/tables", studies=[vars(study)], datasets={"mine": dataset},
+        missing={"shhs": "why"}, command="snakemake --cores 2",
+    )  # fmt: skip
     text = "\n".join(part for part in parts if isinstance(part, str))
     assert [title for title in paper.SECTIONS if f"## {title}\n" not in f"{text}\n"] == []
     assert "Not run: shhs (why)." in text and "snakemake --cores 2" in text and "mine: simulated nights." in text

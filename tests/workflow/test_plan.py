@@ -29,7 +29,7 @@ PUBLISHED = {"sleep-edf-20": 20, "sleep-edf-78": 10}
 SHIPPED = {
     "config": [], "demo": ["demo"], "explanations": ["explanations"], "sampling": ["sampling"], "stride": ["stride"],
     "ablations": ["ablations"], "small": ["ablations", "small"], "first-nights": ["first-nights"],
-    "shipped": ["shipped"],
+    "shipped": ["shipped"], "recipes": ["recipes"],
 }  # fmt: skip
 """Files in ``config/``, and those with which each is given."""
 

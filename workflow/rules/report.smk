@@ -98,12 +98,12 @@ rule paper:
         ),
         reports=each("reports/{dataset}/report.html", dataset=PLAN.runnable),  # after all figures
     output:
-        tables=expand("reports/tables/{table}.tsv", table=PAPER_TABLES),
-        latex=expand("reports/tables/{table}.tex", table=PAPER_TABLES),
-        made="reports/tables/made.json",
-        notebook="reports/paper.ipynb",
+        tables=expand("{folder}/{table}.tsv", folder=PLAN.page_tables, table=PAPER_TABLES),
+        latex=expand("{folder}/{table}.tex", folder=PLAN.page_tables, table=PAPER_TABLES),
+        made=f"{PLAN.page_tables}/made.json",
+        notebook=f"reports/{PLAN.configuration.page}.ipynb",
         html=report(
-            "reports/paper.html",
+            f"reports/{PLAN.configuration.page}.html",
             caption="../report/paper.rst",
             category="all datasets",
             labels={"experiment": "all", "what": "the paper's page"},

@@ -21,5 +21,6 @@ with logged(snakemake.log[0]):
         paper_tables.write_latex(tables[tsv.stem], latex)
     Path(output.made).write_text(json.dumps(record(), indent=2) + "\n", encoding="utf-8")
     given = {"studies": params.studies, "datasets": params.datasets, "missing": params.missing}
-    execute("paper", {**given, "command": os.environ["HYPNOLENS_COMMAND"]}, Path(output.notebook))
+    given |= {"tables": str(Path(output.made).parent), "command": os.environ["HYPNOLENS_COMMAND"]}
+    execute("paper", given, Path(output.notebook))
     export(Path(output.notebook), Path(output.html), title="hypnolens: the paper's page")
