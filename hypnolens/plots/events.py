@@ -20,7 +20,7 @@ JOINED_S = 1.0
 """Events of a kind that are closer than this are one box."""
 
 
-LETTER_S = 0.28
+LETTER_S = 0.3
 """Seconds that a letter of a label takes in a figure of full width."""
 
 

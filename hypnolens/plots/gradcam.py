@@ -14,6 +14,9 @@ from hypnolens.plots.events import boxes
 from hypnolens.plots.style import new
 from hypnolens.stages import EPOCH_S, STAGES
 
+TICKS_UV = (50, 100, 200, 500, 1000)
+"""Amplitudes that an axis may name."""
+
 STRIP = 0.16
 """Height of the strip that holds Grad-CAM, as a share of the panel."""
 
@@ -54,7 +57,8 @@ def panel(axis: Axes, epoch: Explained) -> None:
     axis.plot(seconds, epoch.signal, color="black", linewidth=0.5)
     boxes(axis, epoch.events, low=-0.9 * reach, high=0.8 * reach)
     axis.set(ylabel="µV", ylim=(low, reach), xlim=(0, EPOCH_S))
-    axis.set_yticks([tick for tick in axis.get_yticks() if abs(tick) <= reach])
+    tick = max(value for value in TICKS_UV if value <= 0.8 * reach)
+    axis.set_yticks([-tick, 0, tick])
 
 
 def colour_bar(figure: Figure, axes: list[Axes]) -> None:
