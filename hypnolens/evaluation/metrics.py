@@ -247,7 +247,7 @@ def paired_difference(values: np.ndarray, subjects: np.ndarray, *, seed: int, dr
     Difference
         All but the mean NaN for fewer than two subjects.
     """
-    values = np.atleast_2d(values)
+    values = np.atleast_2d(np.asarray(values, dtype=np.float64))  # beside an empty table pandas has objects
     n_networks = len(values)
     mean, means, n_subjects = _drawn_means(values.mean(axis=0), subjects, seed=seed, draws=draws)
     error, freedom = _standard_error(means, n_subjects), float(n_subjects - 1)

@@ -183,6 +183,8 @@ def test_removal_by_hand():
     assert [spindle["difference_low"], spindle["difference_high"]] == _interval_of_two(1.5, -1.5, 0.5)
     assert [spindle["matched_low"], spindle["matched_high"]] == _interval_of_two(0.7, 0.1, 0.5, shares=True)
     assert alpha["matched_elsewhere"] == -1 and np.isnan(alpha["difference_low"]) and np.isnan(alpha["p"])
+    beside_nothing = pd.concat([given[:0].astype(object), given.astype(object)])  # as of a fold without such an epoch
+    pd.testing.assert_frame_equal(make.removal_table(beside_nothing), table.reset_index(), check_dtype=False)
     empty = make.removal_table(given[:0])
     assert empty.empty and list(empty.columns) == [*table.index.names, *table.columns]
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from urllib.parse import unquote
 
 import edfio
 import pandas as pd
@@ -72,7 +73,9 @@ def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(finished):
 
 def _dead_links(page):
     """Links within a page that lead nowhere."""
-    return sorted(set(re.findall(r'href="#([^"]+)"', page)) - set(re.findall(r'id="([^"]+)"', page)))
+    return sorted(
+        {unquote(link) for link in re.findall(r'href="#([^"]+)"', page)} - {*re.findall(r'id="([^"]+)"', page)}
+    )
 
 
 def test_tables_have_beside_them_what_made_them(finished):
