@@ -20,7 +20,7 @@ from hypnolens.io.checksums import sealed
 from hypnolens.network.cards import CHOSEN, SEAL, model_card, read_card
 from hypnolens.network.files import SHIPPED, load_models, read_model, untrained
 from hypnolens.network.release import RELEASED
-from hypnolens.reports import paper
+from hypnolens.reports import cite, paper
 from hypnolens.reports.pages import note
 from hypnolens.scoring.staging import detail_of, stage_night
 from hypnolens.scoring.summaries import summary
@@ -126,7 +126,7 @@ def _by_all_readers(folder):
     texts += [note("training_curves", card), note("gradcam", card)]
     dataset = {"trim_wake_min": 30, "folds": "published", "channel": ["EEG"], "trim_rule": "-"}
     study = paper.Study("d", {"m": ["m"]}, {"m": CARD["experiment"]}, {"m": "clean"}, [])
-    texts += paper.sentences(dataset, paper._card(study), study)
+    texts += cite.methods(dataset, paper.card_of(study), n_seeds=1)
     assert all(text.encode() for text in texts if text)
 
 

@@ -167,7 +167,7 @@ def test_a_stage_of_one_subject_has_an_interval_though_some_draws_lack_it():
 
 def test_intervals_over_few_subjects_hold_the_truth_as_often_as_they_say():
     # Of 300 samples: two deviations of a share of 0.95 are 0.025.
-    found = coverage((6, 40), samples=300, draws=500, seed=1)["coverage"]
+    found = coverage((6, 40), samples=300, draws=500, seed=1, skewed=False)["coverage"]
     for n_subjects in ("6", "40"):
         for name, of_score in found[n_subjects].items():
             assert 0.915 <= of_score["student"] <= 0.985, (n_subjects, name)
