@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import signal
 from collections import Counter
 from functools import cache
@@ -93,6 +94,7 @@ def sources_of(rule):
     """Files of the project that a rule runs: its script, what that imports, and what it is told to import by name."""
     params = dict(rule.params.items())
     named = [params["networks"]] if "networks" in params else []
-    named += [f"hypnolens.reports.{params['page']}"] if "page" in params else []
+    script = (ROOT / "workflow" / "scripts" / f"{script_of(rule)}.py").read_text()
+    named += [f"workflow/notebooks/{notebook}.ipynb" for notebook in re.findall(r'\bexecute\("(\w+)"', script)]
     named += [f"hypnolens.plots.{params['figure']}"] if "figure" in params else []
     return sources(ROOT, script_of(rule), *named)
