@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hypnolens.evaluation.tables import OVERALL, interval_text, number_text, with_interval
+from hypnolens.evaluation.tables import OVERALL, interval_text, number_text, readable_value, with_interval
 from hypnolens.io.frames import read_table, read_texts
 from hypnolens.stages import STAGES
 
@@ -129,17 +129,21 @@ def of_scores(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
             continue
         lines = {
             "the paper": {score: row["paper"] for score, row in of.items()},
-            "here": {
-                score: row["here"] if row["ci95"] == "-" else f"{row['here']} ({row['ci95']})"
-                for score, row in of.items()
-            },
+            "here": {score: _with_bounds(row["here"], row["ci95"]) for score, row in of.items()},
             "difference": {
                 score: f"{row['difference']}*" if row["paper_in_ci95"] == "no" else row["difference"]
                 for score, row in of.items()
             },
         }
-        found += [{"dataset": dataset, "whose": whose, **line} for whose, line in lines.items()]
+        found += [
+            {"dataset": dataset, "whose": whose, **line} for whose, line in lines.items() if {*line.values()} - {"-"}
+        ]
     return pd.DataFrame(found, columns=["dataset", "whose", *SCORES.values()])
+
+
+def _with_bounds(value: str, bounds: str) -> str:
+    """A value and its bounds as text, with as many decimals as these allow."""
+    return value if bounds == "-" else readable_value(float(value), *map(float, bounds.split(" to ")))
 
 
 def stages_table(studies: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:

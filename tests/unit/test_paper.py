@@ -16,7 +16,7 @@ from hypnolens.evaluation.cost import cost_table
 from hypnolens.evaluation.predictions import PROBABILITIES
 from hypnolens.evaluation.scores import confusions_by_subject, evaluate, evaluate_folds
 from hypnolens.evaluation.sleep_statistics import agreement_table, statistics_table
-from hypnolens.evaluation.tables import OVERALL, stage_table
+from hypnolens.evaluation.tables import OVERALL, readable_value, stage_table
 from hypnolens.evaluation.transitions import transition_table
 from hypnolens.io.frames import read_table
 from hypnolens.io.tables import write_rows
@@ -150,6 +150,22 @@ def test_the_papers_scores_stand_beside_ours(studies):
     assert row["difference"] == f"{ours['macro_f1'] - below / 100:+.3f}" and row["paper_in_ci95"] == "no"
     kappa = rows.loc[("sleep-edf-20", "kappa")]  # which no paper gives in per cent
     assert kappa["paper"] == "0.820" and kappa["difference"] == f"{ours['kappa'] - 0.82:+.3f}"
+
+
+def test_the_page_has_a_line_for_what_there_is_and_a_column_a_score(studies):
+    overall = paper_tables.overall_table(studies, PAPER)
+    shown = paper_tables.of_scores(overall.to_dict("records"))
+    assert list(shown) == ["dataset", "whose", *paper_tables.SCORES.values()]
+    assert list(zip(shown["dataset"], shown["whose"], strict=True)) == [
+        ("sleep-edf-20", "the paper"), ("sleep-edf-20", "here"), ("sleep-edf-20", "difference"), ("mine", "here")
+    ]  # fmt: skip
+    rows, of = shown.set_index(["dataset", "whose"]), overall.set_index(["dataset", "score"])
+    row = of.loc[("sleep-edf-20", "kappa")]
+    assert rows.loc[("sleep-edf-20", "the paper"), "kappa"] == row["paper"]
+    low, high = map(float, row["ci95"].split(" to "))
+    assert rows.loc[("sleep-edf-20", "here"), "kappa"] == readable_value(float(row["here"]), low, high)
+    outside = not low <= float(row["paper"]) <= high
+    assert rows.loc[("sleep-edf-20", "difference"), "kappa"] == row["difference"] + "*" * outside
 
 
 def test_what_was_not_run_says_so_in_every_row(studies):
