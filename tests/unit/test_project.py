@@ -216,3 +216,17 @@ def test_nothing_in_the_project_names_a_folder_of_the_machine_it_was_written_on(
     for name in listed.stdout.splitlines():
         text = (ROOT / name).read_bytes().decode("utf-8", errors="replace")
         assert not re.search(r"(?<![\w.])/(?:work|root)/", text.replace("(?:work|root)", "")), name
+
+
+def test_tables_of_the_docs_have_as_many_cells_in_each_row():
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        ROOT / "config" / "README.md",
+        ROOT / "reports" / "README.md",
+    ):
+        text = re.sub(r"`[^`\n]*`", "", path.read_text())
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            rows = table.splitlines()
+            odd = [row for row in rows if row.count("|") != rows[0].count("|") or not row.rstrip().endswith("|")]
+            assert not odd, (path.name, odd)
