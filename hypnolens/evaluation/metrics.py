@@ -178,7 +178,7 @@ def interval(
     -------
     tuple
         Low and high. NaN for fewer than two subjects, of whom there is nothing to draw, or where ``estimate`` is NaN;
-        the estimate itself where no draw differs from another and there are no limits.
+        the estimate itself where all draws are equal and there are no limits.
     """
     error = _standard_error(drawn, n_subjects)
     if np.isnan(estimate) or np.isnan(error):
@@ -286,10 +286,10 @@ def _standard_error(drawn: np.ndarray, n_subjects: int) -> float:
     return float(defined.std()) * (n_subjects / (n_subjects - 1)) ** 0.5 if np.ptp(defined) > 0 else 0.0
 
 
-def covered(n_subjects: int) -> tuple[float, float]:
-    """Least and greatest share of samples in which intervals of so many subjects held the truth, see `COVERED`."""
+def covered(n_subjects: int) -> tuple[int, float, float]:
+    """The measured number of subjects at or below this one, and the least and greatest share of `COVERED`."""
     size = max((size for size in COVERED if size <= n_subjects), default=min(COVERED))
-    return COVERED[size]
+    return (size, *COVERED[size])
 
 
 def without_nan(value: object) -> object:

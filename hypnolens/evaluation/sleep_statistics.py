@@ -158,20 +158,16 @@ def statistics_table(
         off, on = lights.get(str(recording), (None, None))
         span, name = _span(night, off, on)
         unknown = {"begin": off is None, "end": on is None, "both": off is None or on is None}
-        of_trimming = {name for end, names in BY_TRIMMING.items() if trimmed and unknown[end] for name in names}
+        of_trimming = [name for end, names in BY_TRIMMING.items() if trimmed and unknown[end] for name in names]
+        left_out = dict.fromkeys(of_trimming, float("nan"))
         index = night["epoch_index"].to_numpy()
         true, predicted = (
-            sleep_statistics(list(night[column]), index, span=span) for column in ("stage_true", "stage_pred")
+            sleep_statistics(list(night[column]), index, span=span) | left_out
+            for column in ("stage_true", "stage_pred")
         )
         same = {"recording": recording, "subject": subject, "span": name, "unscored_min": true["unscored_min"]}
         rows += [
-            {
-                **same,
-                "statistic": statistic,
-                "unit": unit,
-                "true": float("nan") if statistic in of_trimming else true[statistic],
-                "predicted": float("nan") if statistic in of_trimming else predicted[statistic],
-            }
+            {**same, "statistic": statistic, "unit": unit, "true": true[statistic], "predicted": predicted[statistic]}
             for statistic, unit in UNITS.items()
             if statistic != "unscored_min"
         ]
@@ -254,7 +250,7 @@ def _deviation(differences: np.ndarray, subjects: np.ndarray, *, of_bias: float)
     if not parts > 0:
         return 0.0, of_bias
     t = float(stdtrit(n_subjects - 1, 0.975))
-    error = 1.96 * (variance / (2 * variance**2 / parts)) ** 0.5
+    error = 1.96 * (parts / (2 * variance)) ** 0.5  # of a standard deviation with variance**2 / parts degrees
     return float(variance**0.5), float(((of_bias / t) ** 2 + error**2) ** 0.5 * t)
 
 

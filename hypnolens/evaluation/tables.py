@@ -125,7 +125,7 @@ def _in_words(row: Mapping[Any, Any], name: str) -> str:
 
 
 def _short(value: float) -> str:
-    """A number of which nothing is known but itself: three digits or so."""
+    """A number without an interval, to about three digits."""
     text = f"{value:,.{3 if abs(value) < 1 else 2 if abs(value) < 10 else 1}f}"
     return text.rstrip("0").rstrip(".") if abs(value) >= 1 else text
 

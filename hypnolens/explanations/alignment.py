@@ -98,7 +98,7 @@ def controls(signal: np.ndarray, n_bins: int, rate: float, kind: str, *, seed: i
 
 
 def shuffled(maps: np.ndarray, *, seed: int) -> np.ndarray:
-    """For each epoch the map of another one, which keeps whatever a method always prefers; NaN where there is no other.
+    """For each epoch the map of another: it keeps whatever a method always prefers. NaN if there is one epoch only.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def shuffled(maps: np.ndarray, *, seed: int) -> np.ndarray:
     seed
         Of the order.
     """
-    # Turning a shuffled order by one leaves no epoch its own map; where there is one epoch only there is no other.
+    # A random order that is rolled by one gives no epoch its own map.
     order = np.random.default_rng(seed).permutation(len(maps))
     given = np.full(maps.shape, np.nan)
     if len(maps) > 1:

@@ -13,7 +13,7 @@ SOURCES = {"true": "true (simulated)", "union": "expert-marked", "detected": "de
 """Sources of events, the one that is read out first, and what it is called."""
 
 NEEDED = (SHUFFLED + LAYER_IG, UNTRAINED)
-"""Controls without which there is no verdict on a map."""
+"""Controls that a verdict needs."""
 
 
 def map_verdicts(contrasts: pd.DataFrame, *, sign: bool) -> pd.DataFrame:

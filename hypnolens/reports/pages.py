@@ -107,7 +107,9 @@ def export(notebook: Path, html: Path, *, title: str) -> None:
 
 
 def say(*sentences: str, listed: bool = False) -> None:
-    """Display words, as Markdown; each sentence an item of a list, if ``listed``."""
+    """Display words, if there are any, as Markdown; each sentence an item of a list, if ``listed``."""
+    if not sentences:
+        return
     display(Markdown("\n".join(f"- {sentence}" for sentence in sentences) if listed else " ".join(sentences)))
 
 

@@ -44,10 +44,10 @@ def sentences(metrics: Mapping[str, Any], *, simulated: bool) -> list[str]:
 def _how_sure(n_subjects: int) -> str:
     if n_subjects < 2:
         return "One subject says nothing about others: there are no intervals."
-    low, high = covered(n_subjects)
+    size, low, high = covered(n_subjects)
     return (
-        f"Intervals are 95 %, over subjects; of {n_subjects} subjects such intervals hold the truth in {percent(high)} "
-        f"of simulated samples, and in {percent(low)} where a few subjects are much harder than the others."
+        f"Intervals are 95 %, over {n_subjects} subjects; with {size} simulated ones such intervals held the truth in "
+        f"{percent(high)} of samples, and in {percent(low)} where a few subjects are much harder than the others."
     )
 
 

@@ -44,7 +44,9 @@ def test_three_sentences_say_what_came_out(right, simulated, said):
     metrics = _metrics(right)
     first, sure, people = summary.sentences(metrics, simulated=simulated)
     assert "3,200 " + "simulated " * simulated + "epochs of 8 subjects" in first
-    assert f"kappa {metrics['kappa']:.2f} (" in first and "of 8 subjects such intervals" in sure
+    assert (
+        f"kappa {metrics['kappa']:.2f} (" in first and "over 8 subjects; with 6 simulated ones such intervals" in sure
+    )
     assert "0.76 (0.71 to 0.81; N1 alone 0.24)" in people and people.endswith(said)
 
 
@@ -56,8 +58,8 @@ def test_how_sure_an_interval_is_was_measured():
             for population in ("even", "skewed") for score in ("accuracy", "macro_f1", "kappa")
         ]  # fmt: skip
         assert (low, high) == (round(min(held), 2), round(max(held), 2)), size
-    assert covered(2) == COVERED[3] and covered(9) == COVERED[6] and covered(5793) == COVERED[78]
-    low, high = covered(9)
+    assert covered(2) == (3, *COVERED[3]) and covered(9) == (6, *COVERED[6]) and covered(5793) == (78, *COVERED[78])
+    _, low, high = covered(9)
     assert f"in {high:.0%}".replace("%", " %") in summary.sentences(_metrics(0.5, subjects=9), simulated=False)[1]
 
 
